@@ -1,0 +1,42 @@
+# Two commands: `make run` (set-up and the whole pipeline) and `make test` (set-up and the tests).
+# `make run DATA=<folder>` first imports a data set in the ImageCLEF layout.
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+UV     := $(BIN)/uv
+export PATH := $(CURDIR)/$(BIN):$(PATH)
+export VIRTUAL_ENV := $(CURDIR)/$(VENV)
+
+.PHONY: run test setup lock check ui clean
+run: setup
+ifdef DATA
+	$(BIN)/python -m ganamis import "$(DATA)"
+endif
+	$(BIN)/dvc repro
+
+test: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+setup: $(VENV)/installed
+
+$(VENV)/installed: requirements.txt requirements-dev.txt pyproject.toml
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
+	$(UV) pip install --quiet -r requirements.txt -r requirements-dev.txt
+	$(UV) pip install --quiet --no-deps --editable .
+	touch $@
+
+# Pins for every supported Python and platform, from the abstract dependencies in pyproject.toml.
+lock: $(VENV)/installed
+	$(UV) pip compile --quiet --universal --python-version 3.11 pyproject.toml -o requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+
+# The comparison of all runs, on this machine only.
+ui: setup
+	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+
+clean:
+	rm -rf $(VENV)

@@ -1,0 +1,1 @@
+"""Naming clusters after known generators, and the served model."""

@@ -1,0 +1,1 @@
+"""From embeddings to clusters, their number, and their scores."""

@@ -1,0 +1,152 @@
+"""What crosses a stage: frozen, checked when built, with `save` and `load` beside it.
+
+Letters used in every shape: N images, H x W pixels, D embedding dimensions, K clusters,
+G generators. Rows are joined by image id and never by position.
+"""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ganamis.errors import UserError
+from ganamis.files import read_json, whole_file, write_json
+
+DEVELOPMENT, TEST = "development", "test"
+UNASSIGNED = -1
+MANIFEST_COLUMNS = ("id", "path", "width", "height", "mode", "split", "generator")
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The images of a data set, one row per file.
+
+    rows: columns `id` (sha256 of the decoded pixels, 64 hexadecimal digits), `path` (relative,
+    with forward slashes), `width`, `height` (pixels), `mode` (Pillow's, before conversion),
+    `split` (development or test) and `generator` (null in the test split).
+    """
+
+    rows: pd.DataFrame
+
+    def __post_init__(self) -> None:
+        missing = set(MANIFEST_COLUMNS) - set(self.rows.columns)
+        if missing:
+            raise ValueError(f"manifest: missing columns {sorted(missing)}")
+        if not self.rows["path"].is_unique:
+            raise ValueError("manifest: a path occurs twice; one row is one file")
+        if self.rows.loc[self.rows["split"] == TEST, "generator"].notna().any():
+            raise ValueError("manifest: a test row names a generator; labels live apart from it")
+
+    def split(self, name: str) -> pd.DataFrame:
+        """Rows of one split, ordered by id and path, so that file order never matters."""
+        rows = self.rows[self.rows["split"] == name]
+        return rows.sort_values(["id", "path"]).reset_index(drop=True)
+
+    def save(self, path: Path) -> None:
+        with whole_file(path) as temporary:
+            self.rows.to_csv(temporary, index=False)
+
+    @classmethod
+    def load(cls, path: Path) -> "Manifest":
+        rows = pd.read_csv(path, dtype=str, keep_default_na=False)
+        rows["generator"] = rows["generator"].mask(rows["generator"] == "")
+        return cls(rows.astype({"width": int, "height": int}))
+
+
+@dataclass(frozen=True)
+class Embeddings:
+    """One row of features per image id.
+
+    ids: `[N]` str, unique. features: `[N, D]` float32, finite.
+    """
+
+    ids: np.ndarray
+    features: np.ndarray
+
+    def __post_init__(self) -> None:
+        if self.features.ndim != 2 or len(self.ids) != len(self.features):
+            raise ValueError(
+                f"embeddings: {len(self.ids)} ids for features of shape {self.features.shape}; "
+                "expected [N] and [N, D]"
+            )
+        if len(np.unique(self.ids)) != len(self.ids):
+            raise ValueError("embeddings: an image id occurs twice")
+        if not np.isfinite(self.features).all():
+            bad = self.ids[~np.isfinite(self.features).all(axis=1)]
+            raise ValueError(f"embeddings: not finite for image ids {bad.tolist()}")
+
+    def select(self, ids: np.ndarray) -> np.ndarray:
+        """Features `[len(ids), D]` of the given ids, in their order; an id may be asked twice.
+
+        Raises:
+            KeyError: ids that have no embedding, all of them named.
+        """
+        position = pd.Index(self.ids).get_indexer(pd.Index(ids))
+        if (position < 0).any():
+            unknown = np.asarray(ids)[position < 0].tolist()
+            raise KeyError(f"no embedding for image ids {unknown}; run `ganamis train` again")
+        return self.features[position]
+
+    def save(self, path: Path) -> None:
+        with whole_file(path) as temporary:
+            np.savez_compressed(temporary, ids=self.ids.astype("U64"), features=self.features)
+
+    @classmethod
+    def load(cls, path: Path) -> "Embeddings":
+        with np.load(path, allow_pickle=False) as stored:
+            return cls(ids=stored["ids"], features=stored["features"])
+
+
+@dataclass(frozen=True)
+class Clustering:
+    """Cluster of each image id.
+
+    ids: `[N]` str, unique. labels: `[N]` int, -1 for "unassigned".
+    """
+
+    ids: np.ndarray
+    labels: np.ndarray
+
+    def __post_init__(self) -> None:
+        if len(self.ids) != len(self.labels) or len(np.unique(self.ids)) != len(self.ids):
+            raise ValueError("clustering: expected one label for each of N different image ids")
+        if (np.asarray(self.labels) < UNASSIGNED).any():
+            raise ValueError("clustering: labels are 0, 1, ... or -1 for unassigned")
+
+    @property
+    def count(self) -> int:
+        """Number of clusters found, the unassigned not counted."""
+        return len(set(np.asarray(self.labels).tolist()) - {UNASSIGNED})
+
+    def select(self, ids: np.ndarray) -> np.ndarray:
+        """Labels `[len(ids)]` of the given ids, in their order."""
+        return pd.Series(self.labels, index=self.ids).loc[list(ids)].to_numpy()
+
+
+@dataclass(frozen=True)
+class Scorecard:
+    """How well a clustering agrees with the generators' labels (no unit; 1 is perfect)."""
+
+    images: int
+    ari: float
+    ari_low: float
+    ari_high: float
+    p_value: float
+    nmi: float
+    homogeneity: float
+    completeness: float
+    clusters: int
+    generators: int
+    unassigned: float
+
+    def __post_init__(self) -> None:
+        if self.images < 2:
+            raise UserError(f"a score needs at least two labelled images, got {self.images}")
+
+    def save(self, path: Path) -> None:
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "Scorecard":
+        return cls(**read_json(path, stage="cluster"))

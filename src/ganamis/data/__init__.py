@@ -1,0 +1,1 @@
+"""From files to checked images with an identity."""

@@ -1,0 +1,44 @@
+"""Pixels by image id: everything at once for training, in batches for embedding."""
+
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ganamis.data.images import pixel_digest, read_gray
+from ganamis.errors import UserError
+
+
+def stream_images(root: Path, rows: pd.DataFrame, *, batch: int) -> Iterator[np.ndarray]:
+    """Yield uint8 `[<= batch, H, W]` in the order of `rows`, checked against the rows' ids.
+
+    Raises:
+        UserError: files that are no longer the ones the manifest names.
+    """
+
+    def read(entry: tuple[str, str, int]) -> np.ndarray | str:
+        path, identity, size = entry
+        try:
+            pixels, _ = read_gray(root / path, size=size)
+        except UserError as error:
+            return f"{path}: {error}"
+        return pixels if pixel_digest(pixels) == identity else f"{path}: has other pixels"
+
+    entries = list(zip(rows["path"], rows["id"], rows["width"], strict=True))
+    with ThreadPoolExecutor() as pool:
+        for start in range(0, len(entries), batch):
+            images = list(pool.map(read, entries[start : start + batch]))
+            changed = [image for image in images if isinstance(image, str)]
+            if changed:
+                listing = "\n  ".join(changed)
+                raise UserError(
+                    f"images differ from the manifest; run `ganamis ingest` again:\n  {listing}"
+                )
+            yield np.stack([image for image in images if not isinstance(image, str)])
+
+
+def load_images(root: Path, rows: pd.DataFrame) -> np.ndarray:
+    """All images of `rows` as uint8 `[N, H, W]`, in the order of `rows`."""
+    return np.concatenate(list(stream_images(root, rows, batch=256)))

@@ -1,0 +1,98 @@
+"""Decode one PNG into 8-bit gray pixels, by value, and refuse whatever would lose information."""
+
+import hashlib
+import io
+import warnings
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from ganamis.errors import UserError
+
+PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
+BIT_DEPTH_OFFSET = 24  # PNG specification, third edition, 11.2.1: IHDR
+
+
+class ImageError(UserError):
+    """One image that cannot be used, with the rule it breaks and the remedy."""
+
+
+def read_gray(path: Path, *, size: int) -> tuple[np.ndarray, str]:
+    """Decode the PNG file at `path`; see `decode_gray`."""
+    try:
+        encoded = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"cannot be read ({error.strerror}); check the file's rights") from error
+    return decode_gray(encoded, size=size)
+
+
+def decode_gray(encoded: bytes, *, size: int) -> tuple[np.ndarray, str]:
+    """Decode an 8-bit PNG to gray pixels.
+
+    Palette and RGB images are converted by the value of their colours, never by palette index.
+    The size is read from the header, so that a decompression bomb is refused unopened.
+
+    Args:
+        encoded: the bytes of the file.
+        size: required width and height in pixels.
+
+    Returns:
+        pixels `[size, size]` uint8 and Pillow's name of the mode before conversion.
+
+    Raises:
+        ImageError: the rule that was broken, the value found and the remedy.
+    """
+    if not encoded:
+        raise ImageError("is empty; copy the file again")
+    if not encoded.startswith(PNG_SIGNATURE):
+        raise ImageError("is not a PNG; convert it without loss, from the original pixels")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(encoded), formats=["PNG"])
+        _check_header(image, encoded, size=size)
+        image.load()
+    except ImageError:
+        raise
+    except Image.DecompressionBombError as error:
+        raise ImageError(f"has too many pixels; expected {size}x{size}; remove it") from error
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        raise ImageError("is truncated or damaged; copy the file again") from error
+    return _gray_values(image), image.mode
+
+
+def _check_header(image: Image.Image, encoded: bytes, *, size: int) -> None:
+    if image.size != (size, size):
+        width, height = image.size
+        raise ImageError(
+            f"expected {size}x{size} pixels, got {width}x{height}; set data.size, and do not "
+            "resize: resizing destroys the fingerprint"
+        )
+    depth = encoded[BIT_DEPTH_OFFSET]
+    if depth > 8 or (depth < 8 and image.mode != "P"):
+        raise ImageError(f"expected 8 bits per channel, got {depth}; export it as 8-bit gray")
+    if getattr(image, "n_frames", 1) > 1:
+        raise ImageError(f"has {image.n_frames} frames; export one frame per file")
+
+
+def _gray_values(image: Image.Image) -> np.ndarray:
+    if image.mode == "L" and "transparency" not in image.info:
+        return np.asarray(image, dtype=np.uint8)
+    colours = np.asarray(image.convert("RGBA"), dtype=np.uint8)
+    if (colours[..., 3] != 255).any():
+        raise ImageError("has transparent pixels; flatten it onto the intended background")
+    red, green, blue = colours[..., 0], colours[..., 1], colours[..., 2]
+    if (red != green).any() or (red != blue).any():
+        raise ImageError(
+            f"mode {image.mode} holds colours that are not gray; export it as 8-bit gray"
+        )
+    return np.ascontiguousarray(red)
+
+
+def pixel_digest(pixels: np.ndarray) -> str:
+    """Identity of an image: sha256 of its shape and decoded pixels `[H, W]` uint8, as hex."""
+    height, width = pixels.shape
+    digest = hashlib.sha256(f"{height}x{width}:".encode())
+    digest.update(np.ascontiguousarray(pixels).tobytes())
+    return digest.hexdigest()

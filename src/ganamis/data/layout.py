@@ -1,0 +1,139 @@
+"""The files of a data set in the ImageCLEF layout, and its table of test labels.
+
+`<root>/development/<generator>/*.png`, `<root>/test/*.png`, optional `<root>/test_labels.csv`.
+"""
+
+import csv
+from dataclasses import dataclass
+from pathlib import Path
+
+from ganamis.contracts import DEVELOPMENT, TEST
+from ganamis.errors import UserError
+
+LABELS_FILE = "test_labels.csv"
+LABEL_COLUMNS = ("image", "model")
+MINIMUM_GENERATORS = 2
+
+
+@dataclass(frozen=True)
+class ImageFile:
+    """Where one image lies, and what the layout says of it."""
+
+    path: Path
+    relative: str
+    split: str
+    generator: str | None
+
+
+def list_images(root: Path) -> tuple[list[ImageFile], list[str]]:
+    """List the images under `root` in a fixed order, and everything that is out of place.
+
+    Raises:
+        UserError: `root` is not a folder of this layout.
+    """
+    for part in (DEVELOPMENT, TEST):
+        if not (root / part).is_dir():
+            raise UserError(
+                f"'{root}' has no folder '{part}'; expected {DEVELOPMENT}/<generator>/*.png and "
+                f"{TEST}/*.png"
+            )
+    images: list[ImageFile] = []
+    offences: list[str] = []
+    generators = []
+    for entry in _entries(root / DEVELOPMENT):
+        if entry.is_dir():
+            generators.append(entry.name)
+            _collect(root, entry, DEVELOPMENT, entry.name, images, offences)
+        else:
+            offences.append(f"{_relative(root, entry)}: lies outside a generator's folder; move it")
+    _collect(root, root / TEST, TEST, None, images, offences)
+    if len(generators) < MINIMUM_GENERATORS:
+        offences.append(
+            f"{DEVELOPMENT}: has {len(generators)} generator folders, needs at least "
+            f"{MINIMUM_GENERATORS}; add labelled images of another generator"
+        )
+    return images, offences
+
+
+def _collect(
+    root: Path,
+    folder: Path,
+    split: str,
+    generator: str | None,
+    images: list[ImageFile],
+    offences: list[str],
+) -> None:
+    before = len(images)
+    boundary = root.resolve()
+    for path in _entries(folder):
+        relative = _relative(root, path)
+        if not path.resolve().is_relative_to(boundary):
+            offences.append(f"{relative}: is a link that leaves the folder; copy its target here")
+        elif path.is_dir():
+            offences.append(f"{relative}: is a folder; images lie directly in '{folder.name}'")
+        elif path.suffix.lower() != ".png":
+            offences.append(f"{relative}: is not a .png file; convert it without loss or remove it")
+        elif not path.is_file():
+            offences.append(f"{relative}: is not a regular file; remove it")
+        else:
+            images.append(ImageFile(path, relative, split, generator))
+    if len(images) == before:
+        offences.append(f"{_relative(root, folder)}: holds no usable image; add some or remove it")
+
+
+def _entries(folder: Path) -> list[Path]:
+    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+
+
+def _relative(root: Path, path: Path) -> str:
+    return path.relative_to(root).as_posix()
+
+
+def read_labels(root: Path) -> tuple[dict[str, str] | None, list[str]]:
+    """Read `test_labels.csv`: file name in `test/` to generator, and what is wrong with it.
+
+    Returns None in place of the labels where there is no such file.
+    """
+    path = root / LABELS_FILE
+    if not path.exists():
+        return None, []
+    if not path.resolve().is_relative_to(root.resolve()):
+        return None, [f"{LABELS_FILE}: is a link that leaves the folder; copy its target here"]
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as stream:
+            reader = csv.DictReader(stream)
+            if not set(LABEL_COLUMNS) <= set(reader.fieldnames or []):
+                columns = ",".join(reader.fieldnames or [])
+                return None, [
+                    f"{LABELS_FILE}: expected columns {','.join(LABEL_COLUMNS)}, got '{columns}'"
+                ]
+            rows = [(row["image"] or "", row["model"] or "") for row in reader]
+    except (UnicodeDecodeError, csv.Error, OSError) as error:
+        return None, [f"{LABELS_FILE}: cannot be read as UTF-8 CSV ({error}); export it again"]
+    return _unique_labels(rows)
+
+
+def _unique_labels(rows: list[tuple[str, str]]) -> tuple[dict[str, str], list[str]]:
+    labels: dict[str, str] = {}
+    offences = []
+    for image, model in rows:
+        if not model.strip():
+            offences.append(f"{LABELS_FILE}: image '{image}' has no model; fill it in")
+        if image in labels:
+            offences.append(f"{LABELS_FILE}: image '{image}' is listed twice; keep one row")
+        labels[image] = model.strip()
+    return labels, offences
+
+
+def compare_labels(labels: dict[str, str], images: list[ImageFile]) -> list[str]:
+    """Say which labels have no image and which test images have no label."""
+    names = {image.path.name for image in images if image.split == TEST}
+    absent = [
+        f"{LABELS_FILE}: image '{name}' is not in {TEST}/; remove the row or add the image"
+        for name in sorted(labels.keys() - names)
+    ]
+    unlabelled = [
+        f"{TEST}/{name}: has no row in {LABELS_FILE}; add it, or remove the labels file"
+        for name in sorted(names - labels.keys())
+    ]
+    return absent + unlabelled

@@ -1,0 +1,190 @@
+"""From a folder to a checked manifest: identity, duplicates, leakage, labels, content statistics."""
+
+from collections import defaultdict
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.progress import track
+from sklearn.neighbors import NearestNeighbors
+
+from ganamis.contracts import DEVELOPMENT, TEST, Manifest
+from ganamis.data.images import ImageError, pixel_digest, read_gray
+from ganamis.data.layout import ImageFile, compare_labels, list_images, read_labels
+from ganamis.errors import UserError
+
+THUMBNAIL = 16  # pixels; near-duplicates are compared at this size
+SHOWN_OFFENDERS = 1000
+
+
+@dataclass(frozen=True)
+class CheckedImage:
+    """What is kept of one decoded image.
+
+    thumbnail: `[16, 16]` float32, block means in gray levels.
+    """
+
+    file: ImageFile
+    id: str
+    mode: str
+    width: int
+    height: int
+    mean: float
+    contrast: float
+    thumbnail: np.ndarray
+
+
+@dataclass(frozen=True)
+class CheckedFolder:
+    """A folder that passed every check.
+
+    labels: columns `id`, `path`, `generator` of the test images; None where none were given.
+    near_duplicates: columns `first`, `second` (paths) and `difference` (gray levels).
+    content: one row per generator, gray levels.
+    """
+
+    manifest: Manifest
+    labels: pd.DataFrame | None
+    near_duplicates: pd.DataFrame
+    content: pd.DataFrame
+
+
+def check_folder(root: Path, *, size: int, near_duplicate: float) -> CheckedFolder:
+    """Check every file under `root` and build its manifest.
+
+    Args:
+        root: a folder in the ImageCLEF layout.
+        size: required width and height in pixels.
+        near_duplicate: root mean square difference of 16x16 thumbnails, in gray levels, at or
+            below which two images are reported as near-duplicates.
+
+    Raises:
+        UserError: one message that lists every offender with its remedy.
+    """
+    files, offences = list_images(root)
+    labels, label_offences = read_labels(root)
+    offences += label_offences
+    if labels is not None:
+        offences += compare_labels(labels, files)
+    checked, image_offences = _check_images(files, size=size)
+    offences += image_offences + _leaks(checked, labels or {})
+    if offences:
+        raise UserError(_refusal(root, offences))
+    return CheckedFolder(
+        manifest=Manifest(pd.DataFrame([_row(image) for image in checked])),
+        labels=None if labels is None else _label_table(checked, labels),
+        near_duplicates=_near_duplicates(checked, limit=near_duplicate),
+        content=_content(checked, labels or {}),
+    )
+
+
+def _check_images(files: list[ImageFile], *, size: int) -> tuple[list[CheckedImage], list[str]]:
+    def check(file: ImageFile) -> CheckedImage | str:
+        try:
+            pixels, mode = read_gray(file.path, size=size)
+        except ImageError as error:
+            return f"{file.relative}: {error}"
+        return _describe(file, pixels, mode)
+
+    with ThreadPoolExecutor() as pool:
+        results = list(
+            track(pool.map(check, files), total=len(files), description="Checking images")
+        )
+    checked = [result for result in results if isinstance(result, CheckedImage)]
+    return checked, [result for result in results if isinstance(result, str)]
+
+
+def _describe(file: ImageFile, pixels: np.ndarray, mode: str) -> CheckedImage:
+    height, width = pixels.shape
+    rows, columns = height - height % THUMBNAIL, width - width % THUMBNAIL
+    blocks = pixels[:rows, :columns].reshape(THUMBNAIL, rows // THUMBNAIL, THUMBNAIL, -1)
+    return CheckedImage(
+        file=file,
+        id=pixel_digest(pixels),
+        mode=mode,
+        width=width,
+        height=height,
+        mean=float(pixels.mean()),
+        contrast=float(pixels.std()),
+        thumbnail=blocks.mean(axis=(1, 3), dtype=np.float32),
+    )
+
+
+def _generator(image: CheckedImage, labels: dict[str, str]) -> str | None:
+    return image.file.generator or labels.get(image.file.path.name)
+
+
+def _leaks(checked: Iterable[CheckedImage], labels: dict[str, str]) -> list[str]:
+    """The same pixels in development and test, or under two generators."""
+    same: dict[str, list[CheckedImage]] = defaultdict(list)
+    for image in checked:
+        same[image.id].append(image)
+    offences = []
+    for images in same.values():
+        paths = ", ".join(image.file.relative for image in images)
+        if len({image.file.split for image in images}) > 1:
+            offences.append(f"{paths}: the same image in {DEVELOPMENT} and {TEST}; remove one")
+        elif len({_generator(image, labels) for image in images}) > 1:
+            offences.append(f"{paths}: the same image under two generators; keep the right one")
+    return offences
+
+
+def _refusal(root: Path, offences: list[str]) -> str:
+    lines = "\n".join(f"  {offence}" for offence in offences[:SHOWN_OFFENDERS])
+    rest = len(offences) - SHOWN_OFFENDERS
+    more = f"\n  ... and {rest} more" if rest > 0 else ""
+    return f"'{root}' was refused, nothing was changed; {len(offences)} problems:\n{lines}{more}"
+
+
+def _row(image: CheckedImage) -> dict[str, object]:
+    return {
+        "id": image.id,
+        "path": image.file.relative,
+        "width": image.width,
+        "height": image.height,
+        "mode": image.mode,
+        "split": image.file.split,
+        "generator": image.file.generator,
+    }
+
+
+def _label_table(checked: list[CheckedImage], labels: dict[str, str]) -> pd.DataFrame:
+    rows = [
+        {"id": image.id, "path": image.file.relative, "generator": labels[image.file.path.name]}
+        for image in checked
+        if image.file.split == TEST
+    ]
+    return pd.DataFrame(rows, columns=["id", "path", "generator"])
+
+
+def _near_duplicates(checked: list[CheckedImage], *, limit: float) -> pd.DataFrame:
+    thumbnails = np.stack([image.thumbnail.ravel() for image in checked])
+    radius = limit * THUMBNAIL  # Euclidean distance = root mean square x sqrt(16 * 16)
+    index = NearestNeighbors(radius=radius, algorithm="brute").fit(thumbnails)
+    distances, neighbours = index.radius_neighbors(thumbnails)
+    rows = [
+        (checked[i].file.relative, checked[j].file.relative, round(float(d) / THUMBNAIL, 3))
+        for i in range(len(checked))
+        for d, j in zip(distances[i], neighbours[i], strict=True)
+        if i < j
+    ]
+    return pd.DataFrame(rows, columns=["first", "second", "difference"])
+
+
+def _content(checked: list[CheckedImage], labels: dict[str, str]) -> pd.DataFrame:
+    table = pd.DataFrame(
+        {
+            "split": [image.file.split for image in checked],
+            "generator": [_generator(image, labels) or "unlabelled" for image in checked],
+            "mean": [image.mean for image in checked],
+            "contrast": [image.contrast for image in checked],
+        }
+    )
+    groups = table.groupby(["split", "generator"])
+    content = groups.agg(["mean", "std"]).round(2)
+    content.columns = ["_".join(column) for column in content.columns]
+    content.insert(0, "images", groups.size())
+    return content.reset_index()
