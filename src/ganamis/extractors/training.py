@@ -1,0 +1,234 @@
+"""Train one of the six networks: short fits for the search, a resumable one for the result."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ganamis.extractors.architectures import FEATURES, build_network
+from ganamis.extractors.crops import take_view, training_batches, view_corners
+from ganamis.extractors.network import NetworkExtractor
+from ganamis.params import Hyperparameters, Network, Training
+
+if TYPE_CHECKING:
+    import keras
+
+LOG_FILE, BEST_FILE = "epochs.csv", "best.weights.h5"
+
+
+@dataclass
+class NetworkTrainer:
+    """Fits one architecture; keeps the compiled network so that folds of a trial share it."""
+
+    name: str
+    network: Network
+    training: Training
+    seed: int
+    _compiled: tuple[Any, ...] | None = field(default=None, repr=False)
+
+    def fit(
+        self, images: np.ndarray, labels: np.ndarray, values: Hyperparameters, *, epochs: int
+    ) -> NetworkExtractor:
+        """Train from the initial weights for `epochs`, without validation.
+
+        Args:
+            images: `[N, H, W]` uint8. labels: `[N]` int in 0 .. G - 1.
+        """
+        model = self._fresh(values, classes=int(labels.max()) + 1)
+        steps = -(-len(images) // self.training.batch_size)
+        model.fit(
+            self._stream(images, labels, values, epochs=range(epochs)),
+            steps_per_epoch=steps,
+            epochs=epochs,
+            verbose=0,
+        )
+        return self._extractor(model)
+
+    def fit_final(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        validation: np.ndarray,
+        values: Hyperparameters,
+        *,
+        folder: Path,
+    ) -> NetworkExtractor:
+        """Train as the paper does: best checkpoint by validation loss, early stopping, CSV log.
+
+        Interrupted training goes on from its last finished epoch in `folder`, with the result
+        that uninterrupted training would have had.
+
+        Args:
+            images: `[N, H, W]` uint8. labels: `[N]` int. validation: `[N]` bool, held out.
+        """
+        import keras
+
+        folder.mkdir(parents=True, exist_ok=True)
+        history = _finished_epochs(folder)
+        if history:
+            model = keras.saving.load_model(_epoch_file(folder, len(history) - 1))
+        else:
+            model = self._fresh(values, classes=int(labels.max()) + 1)
+        if not _stopped_early(history, patience=self.training.patience):
+            self._continue(model, images, labels, validation, values, history, folder)
+        model.load_weights(folder / BEST_FILE)
+        return self._extractor(model)
+
+    def _continue(
+        self,
+        model: "keras.Model",
+        images: np.ndarray,
+        labels: np.ndarray,
+        validation: np.ndarray,
+        values: Hyperparameters,
+        history: list[float],
+        folder: Path,
+    ) -> None:
+        import keras
+
+        start, epochs = len(history), self.training.epochs
+        crop = self.network.crop
+        (corner,) = view_corners(min(images.shape[1:]), crop=crop, views=1)
+        held_out = take_view(images[validation], corner, crop=crop), labels[validation]
+        model.fit(
+            self._stream(
+                images[~validation], labels[~validation], values, epochs=range(start, epochs)
+            ),
+            steps_per_epoch=-(-int((~validation).sum()) // self.training.batch_size),
+            initial_epoch=start,
+            epochs=epochs,
+            validation_data=held_out,
+            callbacks=[
+                keras.callbacks.ModelCheckpoint(
+                    folder / BEST_FILE,
+                    monitor="val_loss",
+                    save_best_only=True,
+                    save_weights_only=True,
+                    initial_value_threshold=min(history, default=None),
+                ),
+                keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+                _EpochLog(folder, history=history, patience=self.training.patience).callback(),
+            ],
+            verbose=0,
+        )
+
+    def _fresh(self, values: Hyperparameters, *, classes: int) -> "keras.Model":
+        """The compiled network with its initial weights and an optimizer without memory."""
+        import keras
+
+        key = (values, classes)
+        if self._compiled is None or self._compiled[0] != key:
+            keras.utils.set_random_seed(self.seed)
+            model = build_network(
+                self.name,
+                crop=self.network.crop,
+                classes=classes,
+                weights=self.network.weights,
+                dropout=values.dropout,
+                trainable_share=values.trainable_share,
+            )
+            model.compile(
+                optimizer=keras.optimizers.AdamW(
+                    learning_rate=values.learning_rate, weight_decay=values.weight_decay
+                ),
+                loss="sparse_categorical_crossentropy",
+                metrics=["accuracy"],
+                jit_compile=False,
+            )
+            model.optimizer.build(model.trainable_variables)
+            variables = [*model.variables, *model.optimizer.variables]
+            self._compiled = (key, model, variables, [np.array(v) for v in variables])
+        _, model, variables, initial = self._compiled
+        for variable, value in zip(variables, initial, strict=True):
+            variable.assign(value)
+        return model
+
+    def _stream(
+        self, images: np.ndarray, labels: np.ndarray, values: Hyperparameters, *, epochs: range
+    ) -> Any:
+        import tensorflow as tf
+
+        crop = self.network.crop
+
+        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            return training_batches(
+                images,
+                labels,
+                crop=crop,
+                batch_size=self.training.batch_size,
+                augmentation=values.augmentation,
+                seed=self.seed,
+                epochs=epochs,
+            )
+
+        signature = (
+            tf.TensorSpec((None, crop, crop, 1), tf.float32),
+            tf.TensorSpec((None,), tf.int64),
+        )
+        return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
+
+    def _extractor(self, model: "keras.Model") -> NetworkExtractor:
+        import keras
+
+        return NetworkExtractor(
+            model=keras.Model(model.inputs, model.get_layer(FEATURES).output),
+            crop=self.network.crop,
+            views=self.training.views,
+            batch_size=2 * self.training.batch_size,
+        )
+
+
+@dataclass
+class _EpochLog:
+    """Writes the model, then the epoch's line: a line in the log means a model to resume from."""
+
+    folder: Path
+    history: list[float]
+    patience: int
+
+    def callback(self) -> "keras.callbacks.Callback":
+        import keras
+
+        log = self
+
+        class EpochLog(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+                log.record(self.model, epoch, logs or {})
+
+        return EpochLog()
+
+    def record(self, model: "keras.Model", epoch: int, logs: dict[str, float]) -> None:
+        """Save the epoch's model, log the epoch, and stop training that no longer improves."""
+        model.save(_epoch_file(self.folder, epoch))
+        path = self.folder / LOG_FILE
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["epoch", *sorted(logs)])
+            if new:
+                writer.writeheader()
+            writer.writerow({"epoch": epoch, **logs})
+        _epoch_file(self.folder, epoch - 1).unlink(missing_ok=True)
+        self.history.append(logs["val_loss"])
+        if _stopped_early(self.history, patience=self.patience):
+            model.stop_training = True
+
+
+def _finished_epochs(folder: Path) -> list[float]:
+    """Validation losses of the epochs already trained in `folder`."""
+    path = folder / LOG_FILE
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [float(row["val_loss"]) for row in csv.DictReader(stream)]
+
+
+def _epoch_file(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:04d}.keras"
+
+
+def _stopped_early(history: list[float], *, patience: int) -> bool:
+    """Whether the validation loss has not improved for `patience` epochs."""
+    return bool(history) and len(history) - 1 - int(np.argmin(history)) >= patience
