@@ -65,4 +65,3 @@ def require(path: Path, *, stage: str) -> Path:
     if not path.exists():
         raise UserError(f"'{path}' is missing; run `ganamis {stage}` (or `dvc repro`) first")
     return path
-

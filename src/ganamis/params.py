@@ -36,6 +36,7 @@ class Search(Strict):
     trials: int = Field(ge=1)
     epochs: int = Field(ge=1)
     startup_trials: int = Field(ge=1)
+    query_share: float = Field(gt=0, lt=1)
 
 
 class Range(Strict):

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
-import pandas as pd
 import psutil
 from git import InvalidGitRepositoryError, Repo
 from git.exc import GitCommandError, NoSuchPathError
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.utils.time import get_current_time_millis
 from optuna.trial import FrozenTrial, TrialState
+
+from ganamis.contracts import Manifest
 
 EXPERIMENT = "ganamis"
 DESCRIPTION = """\
@@ -114,10 +115,17 @@ def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def log_data(table: pd.DataFrame, *, name: str, source: str, digest: str, context: str) -> None:
-    """Tie the active run to a data set by its DVC digest (at most 36 characters)."""
-    data = mlflow.data.from_pandas(table, source=source, name=name, digest=digest)  # type: ignore[attr-defined]
-    mlflow.log_input(data, context=context)
+def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None:
+    """Tie the active run to one split of a data set by its DVC digest (36 characters at most)."""
+    table = manifest.split(split)
+    data = mlflow.data.from_pandas(table, source=str(root), name=root.name, digest=digest)  # type: ignore[attr-defined]
+    mlflow.log_input(data, context=split)
+
+
+def log_search_result(values: Mapping[str, Any], *, score: float, seconds: float) -> None:
+    """Record on the active run what the search chose and how it scored."""
+    mlflow.log_params({f"best.{key}": value for key, value in values.items()})
+    mlflow.log_metrics({"development_ari_known": score, "seconds": seconds})
 
 
 def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str) -> None:

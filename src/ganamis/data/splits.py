@@ -16,7 +16,9 @@ def held_out_share(rows: pd.DataFrame, *, share: float, seed: int) -> np.ndarray
     Returns:
         `[N]` bool, True for the held-out images.
     """
-    keys = np.array([hashlib.sha256(f"{seed}:{identity}".encode()).hexdigest() for identity in rows["id"]])
+    keys = np.array(
+        [hashlib.sha256(f"{seed}:{identity}".encode()).hexdigest() for identity in rows["id"]]
+    )
     chosen = np.zeros(len(rows), dtype=bool)
     for _, members in rows.reset_index(drop=True).groupby("generator"):
         positions = members.index.to_numpy()

@@ -1,6 +1,7 @@
 """The extractors by name, each as something the search can fit."""
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,8 +10,9 @@ import optuna
 from ganamis.errors import UserError
 from ganamis.extractors.architectures import NETWORKS
 from ganamis.extractors.network import NetworkExtractor
+from ganamis.extractors.search import Candidate
 from ganamis.extractors.training import NetworkTrainer
-from ganamis.params import Hyperparameters, Params, Space
+from ganamis.params import Hyperparameters, Params, Profile
 
 
 @dataclass(frozen=True)
@@ -18,12 +20,19 @@ class NetworkCandidate:
     """One of the paper's networks under search."""
 
     trainer: NetworkTrainer
-    space: Space
-    epochs: int
+    profile: Profile
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        profile = self.profile.model_dump(exclude={"networks"})
+        return {**profile, "network": self.trainer.network.model_dump()}
+
+    @property
+    def first(self) -> dict[str, Any]:
+        return self.profile.first_trial.model_dump()
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        """Draw hyper-parameters from the space of params.yaml."""
-        space = self.space
+        space = self.profile.space
         return {
             "learning_rate": trial.suggest_float(
                 "learning_rate", space.learning_rate.low, space.learning_rate.high, log=True
@@ -39,29 +48,30 @@ class NetworkCandidate:
     def fit(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any]
     ) -> NetworkExtractor:
-        """Train for the search's epochs."""
-        return self.trainer.fit(images, labels, Hyperparameters(**values), epochs=self.epochs)
+        epochs = self.profile.search.epochs
+        return self.trainer.fit(images, labels, Hyperparameters(**values), epochs=epochs)
+
+    def fit_final(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+    ) -> NetworkExtractor:
+        return self.trainer.fit_final(images, labels, Hyperparameters(**values), folder=folder)
 
 
-def network_candidate(name: str, params: Params) -> NetworkCandidate:
-    """The candidate of one network, with the numbers of the active profile."""
+def candidate(name: str, params: Params) -> Candidate:
+    """The extractor `name` with the numbers of the active profile.
+
+    Raises:
+        UserError: the name is unknown, or the profile has no section for it.
+    """
     profile = params.active
+    if name not in NETWORKS:
+        raise UserError(f"architecture '{name}' is unknown; choose one of {', '.join(NETWORKS)}")
+    if name not in profile.networks:
+        raise UserError(f"params.yaml: profiles.{params.profile}.networks has no '{name}'; add it")
     trainer = NetworkTrainer(
         name=name,
         network=profile.networks[name],
         training=profile.training,
         seed=params.seed,
     )
-    return NetworkCandidate(trainer=trainer, space=profile.space, epochs=profile.search.epochs)
-
-
-def check_architecture(name: str, params: Params) -> None:
-    """Refuse a name that cannot be trained, before any work.
-
-    Raises:
-        UserError: the architecture is unknown or has no section in the active profile.
-    """
-    if name not in NETWORKS:
-        raise UserError(f"architecture '{name}' is unknown; choose one of {', '.join(NETWORKS)}")
-    if name not in params.active.networks:
-        raise UserError(f"profiles.{params.profile}.networks has no '{name}'; add it")
+    return NetworkCandidate(trainer=trainer, profile=profile)

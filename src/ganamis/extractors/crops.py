@@ -55,7 +55,10 @@ def training_batches(
         for start in range(0, count, batch_size):
             chosen = order[start : start + batch_size]
             batch = np.stack(
-                [images[i, rows[i] : rows[i] + crop, columns[i] : columns[i] + crop] for i in chosen]
+                [
+                    images[i, rows[i] : rows[i] + crop, columns[i] : columns[i] + crop]
+                    for i in chosen
+                ]
             ).astype(np.float32)
             if augmentation != "none":
                 vertical, horizontal = flips[chosen, 0], flips[chosen, 1]

@@ -16,7 +16,7 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ganamis.contracts import Embeddings
+from ganamis.contracts import Embeddings, Fold
 from ganamis.errors import UserError
 from ganamis.params import Search
 
@@ -36,16 +36,30 @@ class Extractor(Protocol):
 
 
 class Candidate(Protocol):
-    """One architecture under search."""
+    """One extractor under search."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every parameter the result depends on, for the run and for resuming."""
+        ...
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The hyper-parameters that are tried first."""
+        ...
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         """Draw hyper-parameters."""
         ...
 
-    def fit(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any]
+    def fit(self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any]) -> Extractor:
+        """Fit quickly on `[N, H, W]` uint8 and `[N]` int labels in 0 .. G - 1."""
+        ...
+
+    def fit_final(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
     ) -> Extractor:
-        """Fit on `[N, H, W]` uint8 and `[N]` int labels in 0 .. G - 1."""
+        """Fit in full; `folder` keeps what an interrupted fit goes on from."""
         ...
 
 
@@ -67,34 +81,18 @@ class DevelopmentSet:
         """The generators' names, sorted."""
         return sorted(set(self.generators.tolist()))
 
-
-@dataclass(frozen=True)
-class Fold:
-    """What an extractor that never saw one generator makes of the development images.
-
-    embeddings: of all N images. reference: `[N]` bool, the images it was fitted on.
-    query: `[N]` bool, the images to cluster. generators: `[N]` str.
-    """
-
-    held_out: str
-    embeddings: Embeddings
-    generators: np.ndarray
-    reference: np.ndarray
-    query: np.ndarray
+    def fold(self, held_out: str, features: np.ndarray) -> Fold:
+        """The fold in which `held_out` was left out of fitting, with features `[N, D]`."""
+        return Fold(
+            held_out=held_out,
+            embeddings=Embeddings(ids=self.ids, features=features),
+            generators=self.generators,
+            reference=~self.query & (self.generators != held_out),
+            query=self.query,
+        )
 
 
 Objective = Callable[[Fold], float]
-
-
-def open_world_fold(development: DevelopmentSet, held_out: str, embeddings: Embeddings) -> Fold:
-    """Assemble the fold in which `held_out` was left out of fitting."""
-    return Fold(
-        held_out=held_out,
-        embeddings=embeddings,
-        generators=development.generators,
-        reference=~development.query & (development.generators != held_out),
-        query=development.query,
-    )
 
 
 def search(
@@ -103,22 +101,20 @@ def search(
     objective: Objective,
     *,
     settings: Search,
-    first: dict[str, Any],
     seed: int,
     study_name: str,
     folder: Path,
     finished: Callable[[FrozenTrial], None],
-) -> tuple[dict[str, Any], optuna.Study]:
+) -> FrozenTrial:
     """Run trials until `settings.trials` have finished; finished ones are never run again.
 
     Args:
-        first: hyper-parameters of the first trial.
         study_name: a digest of everything the result depends on; another name starts anew.
         folder: holds the journal and the trials' fold embeddings between calls.
         finished: called for each finished trial, those of an interrupted search first.
 
     Returns:
-        The best trial's hyper-parameters and the study.
+        The best trial; its hyper-parameters are `user_attrs["values"]`.
 
     Raises:
         UserError: every trial failed.
@@ -140,15 +136,14 @@ def search(
             seed=seed + done, n_startup_trials=settings.startup_trials
         )
         if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            study.enqueue_trial(first)
+            study.enqueue_trial(candidate.first)
         trial = study.ask()
         _run(trial, study, candidate, development, objective, folder=folder)
         finished(study.trials[trial.number])
     try:
-        best = study.best_trial
+        return study.best_trial
     except ValueError as error:
         raise UserError(f"search: none of {settings.trials} trials completed") from error
-    return best.user_attrs["values"], study
 
 
 def _drop_interrupted(study: optuna.Study) -> None:
@@ -190,8 +185,7 @@ def _fit_fold(
     reference = ~development.query & (development.generators != held_out)
     labels = np.searchsorted(known, development.generators[reference])
     extractor = candidate.fit(development.images[reference], labels, values)
-    embeddings = Embeddings(ids=development.ids, features=extractor.embed(development.images))
-    return open_world_fold(development, held_out, embeddings)
+    return development.fold(held_out, extractor.embed(development.images))
 
 
 def trial_folder(folder: Path, study_name: str, number: int) -> Path:

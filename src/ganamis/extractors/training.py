@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from sklearn.model_selection import train_test_split
 
 from ganamis.extractors.architectures import FEATURES, build_network
 from ganamis.extractors.crops import take_view, training_batches, view_corners
@@ -51,7 +52,6 @@ class NetworkTrainer:
         self,
         images: np.ndarray,
         labels: np.ndarray,
-        validation: np.ndarray,
         values: Hyperparameters,
         *,
         folder: Path,
@@ -62,18 +62,26 @@ class NetworkTrainer:
         that uninterrupted training would have had.
 
         Args:
-            images: `[N, H, W]` uint8. labels: `[N]` int. validation: `[N]` bool, held out.
+            images: `[N, H, W]` uint8. labels: `[N]` int in 0 .. G - 1; a share of each label,
+                chosen by the seed and the order of rows, is held out for validation.
         """
         import keras
 
         folder.mkdir(parents=True, exist_ok=True)
+        _, validation = train_test_split(
+            np.arange(len(labels)),
+            test_size=self.training.validation_share,
+            stratify=labels,
+            random_state=self.seed,
+        )
+        held_out = np.isin(np.arange(len(labels)), validation)
         history = _finished_epochs(folder)
         if history:
             model = keras.saving.load_model(_epoch_file(folder, len(history) - 1))
         else:
             model = self._fresh(values, classes=int(labels.max()) + 1)
         if not _stopped_early(history, patience=self.training.patience):
-            self._continue(model, images, labels, validation, values, history, folder)
+            self._continue(model, images, labels, held_out, values, history, folder)
         model.load_weights(folder / BEST_FILE)
         return self._extractor(model)
 
@@ -82,7 +90,7 @@ class NetworkTrainer:
         model: "keras.Model",
         images: np.ndarray,
         labels: np.ndarray,
-        validation: np.ndarray,
+        held_out: np.ndarray,
         values: Hyperparameters,
         history: list[float],
         folder: Path,
@@ -92,15 +100,13 @@ class NetworkTrainer:
         start, epochs = len(history), self.training.epochs
         crop = self.network.crop
         (corner,) = view_corners(min(images.shape[1:]), crop=crop, views=1)
-        held_out = take_view(images[validation], corner, crop=crop), labels[validation]
+        validation = take_view(images[held_out], corner, crop=crop), labels[held_out]
         model.fit(
-            self._stream(
-                images[~validation], labels[~validation], values, epochs=range(start, epochs)
-            ),
-            steps_per_epoch=-(-int((~validation).sum()) // self.training.batch_size),
+            self._stream(images[~held_out], labels[~held_out], values, epochs=range(start, epochs)),
+            steps_per_epoch=-(-int((~held_out).sum()) // self.training.batch_size),
             initial_epoch=start,
             epochs=epochs,
-            validation_data=held_out,
+            validation_data=validation,
             callbacks=[
                 keras.callbacks.ModelCheckpoint(
                     folder / BEST_FILE,
