@@ -46,10 +46,11 @@ class NetworkCandidate:
         }
 
     def fit(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any]
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
     ) -> NetworkExtractor:
         epochs = self.profile.search.epochs
-        return self.trainer.fit(images, labels, Hyperparameters(**values), epochs=epochs)
+        point = Hyperparameters(**values)
+        return self.trainer.fit(images, labels, point, classes=classes, epochs=epochs)
 
     def fit_final(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path

@@ -52,8 +52,10 @@ class Candidate(Protocol):
         """Draw hyper-parameters."""
         ...
 
-    def fit(self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any]) -> Extractor:
-        """Fit quickly on `[N, H, W]` uint8 and `[N]` int labels in 0 .. G - 1."""
+    def fit(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
+    ) -> Extractor:
+        """Fit quickly on `[N, H, W]` uint8 and `[N]` int labels below `classes`."""
         ...
 
     def fit_final(
@@ -80,6 +82,11 @@ class DevelopmentSet:
     def names(self) -> list[str]:
         """The generators' names, sorted."""
         return sorted(set(self.generators.tolist()))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """`[N]` int, the position of each image's generator in `names`."""
+        return np.searchsorted(self.names, self.generators)
 
     def fold(self, held_out: str, features: np.ndarray) -> Fold:
         """The fold in which `held_out` was left out of fitting, with features `[N, D]`."""
@@ -181,10 +188,13 @@ def _run(
 def _fit_fold(
     candidate: Candidate, development: DevelopmentSet, held_out: str, values: dict[str, Any]
 ) -> Fold:
-    known = [name for name in development.names if name != held_out]
     reference = ~development.query & (development.generators != held_out)
-    labels = np.searchsorted(known, development.generators[reference])
-    extractor = candidate.fit(development.images[reference], labels, values)
+    extractor = candidate.fit(
+        development.images[reference],
+        development.labels[reference],
+        values,
+        classes=len(development.names),
+    )
     return development.fold(held_out, extractor.embed(development.images))
 
 

@@ -31,22 +31,30 @@ class NetworkTrainer:
     _compiled: tuple[Any, ...] | None = field(default=None, repr=False)
 
     def fit(
-        self, images: np.ndarray, labels: np.ndarray, values: Hyperparameters, *, epochs: int
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: Hyperparameters,
+        *,
+        classes: int,
+        epochs: int,
     ) -> NetworkExtractor:
         """Train from the initial weights for `epochs`, without validation.
 
         Args:
-            images: `[N, H, W]` uint8. labels: `[N]` int in 0 .. G - 1.
+            images: `[N, H, W]` uint8. labels: `[N]` int below `classes`; one that never occurs
+                costs nothing, and lets folds share a compiled network.
         """
-        model = self._fresh(values, classes=int(labels.max()) + 1)
-        steps = -(-len(images) // self.training.batch_size)
+        model = self._fresh(values, classes=classes)
+        assert self._compiled is not None
         model.fit(
             self._stream(images, labels, values, epochs=range(epochs)),
-            steps_per_epoch=steps,
+            steps_per_epoch=-(-len(images) // self.training.batch_size),
             epochs=epochs,
+            shuffle=False,
             verbose=0,
         )
-        return self._extractor(model)
+        return self._extractor(self._compiled[2])
 
     def fit_final(
         self,
@@ -83,7 +91,7 @@ class NetworkTrainer:
         if not _stopped_early(history, patience=self.training.patience):
             self._continue(model, images, labels, held_out, values, history, folder)
         model.load_weights(folder / BEST_FILE)
-        return self._extractor(model)
+        return self._extractor(keras.Model(model.inputs, model.get_layer(FEATURES).output))
 
     def _continue(
         self,
@@ -106,6 +114,7 @@ class NetworkTrainer:
             steps_per_epoch=-(-int((~held_out).sum()) // self.training.batch_size),
             initial_epoch=start,
             epochs=epochs,
+            shuffle=False,
             validation_data=validation,
             callbacks=[
                 keras.callbacks.ModelCheckpoint(
@@ -146,8 +155,10 @@ class NetworkTrainer:
             )
             model.optimizer.build(model.trainable_variables)
             variables = [*model.variables, *model.optimizer.variables]
-            self._compiled = (key, model, variables, [np.array(v) for v in variables])
-        _, model, variables, initial = self._compiled
+            features = keras.Model(model.inputs, model.get_layer(FEATURES).output)
+            initial = [np.array(variable) for variable in variables]
+            self._compiled = (key, model, features, variables, initial)
+        _, model, _, variables, initial = self._compiled
         for variable, value in zip(variables, initial, strict=True):
             variable.assign(value)
         return model
@@ -176,11 +187,9 @@ class NetworkTrainer:
         )
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
-    def _extractor(self, model: "keras.Model") -> NetworkExtractor:
-        import keras
-
+    def _extractor(self, features: "keras.Model") -> NetworkExtractor:
         return NetworkExtractor(
-            model=keras.Model(model.inputs, model.get_layer(FEATURES).output),
+            model=features,
             crop=self.network.crop,
             views=self.training.views,
             batch_size=2 * self.training.batch_size,
