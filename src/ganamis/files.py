@@ -13,7 +13,7 @@ from ganamis.errors import UserError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`; rename it to `path` when the block ends without error."""
+    """Yield a temporary sibling of `path`; rename it to `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:

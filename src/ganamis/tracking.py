@@ -22,9 +22,9 @@ DESCRIPTION = """\
 **Which extractor recognises generative models by their fingerprint?**
 
 Filter `tags.stage = "train"`: one run per extractor, its search trials nested below it.
-`development_ari` is the open-world objective that selection uses (one generator held out, number of
-generators unknown). `test_ari_*` are scores on the labelled test set, reported and never used for a
-choice; `known`/`unknown` says whether the number of generators was given. 1 is perfect, 0 is chance.
+`development_ari_*` is the open-world objective that selection uses (one generator held out).
+`test_ari_*` are scores on the labelled test set, reported and never used for a choice.
+`known`/`unknown` says whether the number of generators was given. 1 is perfect, 0 is chance.
 """
 ENTRY_POINT_TAG = "mlflow.project.entryPoint"
 

@@ -46,8 +46,9 @@ def train(architecture: str, params: Params) -> None:
             finished=lambda trial: tracking.log_trial(run, trial, architecture=architecture),
         )
         values = best.user_attrs["values"]
-        labels = np.searchsorted(development.names, development.generators)
-        extractor = chosen.fit_final(development.images, labels, values, folder=work / key / "fit")
+        extractor = chosen.fit_final(
+            development.images, development.labels, values, folder=work / key / "fit"
+        )
         embeddings = _embed(extractor, data)
         summary: dict[str, Any] = {
             "architecture": architecture,
@@ -64,7 +65,9 @@ def train(architecture: str, params: Params) -> None:
                 Embeddings.load(source).save(folder / "folds" / f"{held_out}.npz")
             write_json(folder / "metrics.json", {"development_ari_known": best.value})
             write_json(folder / "summary.json", summary)
-        tracking.log_search_result(values, score=best.value, seconds=summary["seconds"])
+        tracking.log_search_result(
+            values, score=float(best.value or 0.0), seconds=summary["seconds"]
+        )
 
 
 def _development_set(data: Ingested, params: Params) -> DevelopmentSet:
