@@ -88,7 +88,7 @@ def register() -> None:
 def promote() -> None:
     """Let the challenger replace the champion where it is better."""
     from ganamis.params import load_params
-    from ganamis.stages.promote import promote
+    from ganamis.stages.register import promote
 
     promote(load_params())
 

@@ -12,6 +12,7 @@ import psutil
 from git import InvalidGitRepositoryError, Repo
 from git.exc import GitCommandError, NoSuchPathError
 from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from optuna.trial import FrozenTrial, TrialState
 
@@ -165,13 +166,18 @@ def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str
     )
 
 
-def log_scores(run_id: str, scores: Mapping[str, float]) -> None:
-    """Add metrics to a run that has ended, such as the test scores of a trained extractor."""
+def log_scores(run_id: str, scores: Mapping[str, float]) -> bool:
+    """Add metrics to a run that has ended; False where this store does not know the run."""
     client = mlflow.MlflowClient()
     now = get_current_time_millis()
+    try:
+        client.get_run(run_id)
+    except MlflowException:
+        return False
     client.log_batch(run_id, metrics=[Metric(k, float(v), now, 0) for k, v in scores.items()])
+    return True
 
 
-def log_files(folder: Path, *, run_id: str, under: str) -> None:
-    """Copy the files of `folder` to a run's artifacts."""
-    mlflow.MlflowClient().log_artifacts(run_id, str(folder), artifact_path=under)
+def log_folder(folder: Path, *, under: str) -> None:
+    """Copy the files of `folder` to the active run's artifacts."""
+    mlflow.log_artifacts(str(folder), artifact_path=under)
