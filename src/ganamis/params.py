@@ -94,7 +94,7 @@ class Cluster(Strict):
     permutations: int = Field(ge=1)
 
 
-class Register(Strict):
+class Attribution(Strict):
     coverage: float = Field(gt=0, lt=1)
 
 
@@ -111,7 +111,7 @@ class Params(Strict):
     architectures: list[str] = Field(min_length=1)
     profiles: dict[ProfileName, Profile]
     cluster: Cluster
-    register: Register
+    attribution: Attribution
     promote: Promote
 
     @model_validator(mode="after")

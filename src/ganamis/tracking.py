@@ -2,6 +2,7 @@
 
 import os
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,6 +12,7 @@ import mlflow
 import psutil
 from git import InvalidGitRepositoryError, Repo
 from git.exc import GitCommandError, NoSuchPathError
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
@@ -119,7 +121,9 @@ def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None:
     """Tie the active run to one split of a data set by its DVC digest (36 characters at most)."""
     table = manifest.split(split)
-    data = mlflow.data.from_pandas(table, source=str(root), name=root.name, digest=digest)  # type: ignore[attr-defined]
+    with warnings.catch_warnings():  # hints on schemas of models, and this is none
+        warnings.simplefilter("ignore")
+        data = from_pandas(table, source=str(root), name=root.name, digest=digest)
     mlflow.log_input(data, context=split)
 
 

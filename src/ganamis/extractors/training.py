@@ -227,6 +227,8 @@ class _EpochLog:
             writer.writerow({"epoch": epoch, **logs})
         _epoch_file(self.folder, epoch - 1).unlink(missing_ok=True)
         self.history.append(logs["val_loss"])
+        listing = ", ".join(f"{name} {value:.4f}" for name, value in sorted(logs.items()))
+        print(f"Epoch {epoch + 1}: {listing}", flush=True)
         if _stopped_early(self.history, patience=self.patience):
             model.stop_training = True
 

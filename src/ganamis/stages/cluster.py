@@ -159,8 +159,8 @@ def _development_means(development: pd.DataFrame) -> dict[str, dict[str, float]]
     named = development.assign(column=development["clusterer"] + "_" + mode)
     means = named.groupby(["architecture", "column"], as_index=False)["ari"].mean()
     nested: dict[str, dict[str, float]] = {}
-    for row in means.to_dict("records"):
-        nested.setdefault(row["architecture"], {})[row["column"]] = row["ari"]
+    for name, column, ari in means.itertuples(index=False, name=None):
+        nested.setdefault(name, {})[column] = float(ari)
     return nested
 
 

@@ -60,7 +60,7 @@ def _assignment(name: str, clusterer: str, data: Ingested, params: Params) -> As
         development["generator"].to_numpy(dtype=str),
         components=params.cluster.components,
         shrinkage=params.cluster.shrinkage,
-        coverage=params.register.coverage,
+        coverage=params.attribution.coverage,
     )
 
 
