@@ -104,7 +104,7 @@ def _kill_during_training(project: Path) -> None:
     )
     journal = project / "work" / "train" / "custom_cnn" / "journal.log"
     deadline = time.monotonic() + 300
-    while not (journal.exists() and '"values"' in journal.read_text()):
+    while not (journal.exists() and '"op_code":6' in journal.read_text()):  # a trial has ended
         assert process.poll() is None, "the pipeline ended before it could be killed"
         assert time.monotonic() < deadline, "the first trial took too long"
         time.sleep(0.05)

@@ -170,8 +170,8 @@ def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str
     )
 
 
-def log_scores(run_id: str, scores: Mapping[str, float]) -> bool:
-    """Add metrics to a run that has ended; False where this store does not know the run."""
+def add_to_run(run_id: str, scores: Mapping[str, float], figures: Path) -> bool:
+    """Add metrics and figures to a run that has ended; False where this store has no such run."""
     client = mlflow.MlflowClient()
     now = get_current_time_millis()
     try:
@@ -179,6 +179,7 @@ def log_scores(run_id: str, scores: Mapping[str, float]) -> bool:
     except MlflowException:
         return False
     client.log_batch(run_id, metrics=[Metric(k, float(v), now, 0) for k, v in scores.items()])
+    client.log_artifacts(run_id, str(figures), artifact_path="figures")
     return True
 
 

@@ -1,6 +1,5 @@
 """`cluster`: cluster every extractor's embeddings; score them on development and on test."""
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,12 +12,12 @@ from ganamis import tracking
 from ganamis.clustering.methods import CLUSTERERS
 from ganamis.clustering.methods import cluster as partition
 from ganamis.clustering.scores import score
-from ganamis.clustering.selection import open_world_scores
+from ganamis.clustering.selection import choose, open_world_scores
 from ganamis.contracts import DEVELOPMENT, TEST, Embeddings, Fold
 from ganamis.data.splits import held_out_share
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
-from ganamis.report.figures import ari_chart
+from ganamis.stages.drawings import draw
 from ganamis.stages.paths import CLUSTER, CONTENT, TRAIN, Ingested, read_ingested
 
 MODES = {"known": True, "unknown": False}
@@ -57,16 +56,14 @@ def cluster(params: Params) -> None:
                 table.to_csv(folder / "assignments" / f"{name}.csv", index=False)
             scores.to_csv(folder / "scores.csv", index=False)
             write_json(folder / "metrics.json", _metrics(development, scores))
-            _draw(folder / "figures", scores)
+            clusterers = {
+                name: choose(rows)["clusterer"]
+                for name, rows in development.groupby("architecture", sort=False)
+            }
+            draw(folder / "figures", embeddings, assignments, clusterers, scores, data, params)
             tracking.log_folder(folder, under="cluster")
         _log_per_extractor(params, development, scores)
     _print(scores, data)
-
-
-def _draw(folder: Path, scores: pd.DataFrame) -> None:
-    folder.mkdir()
-    if len(scores):
-        ari_chart(scores, folder / "ari.png")
 
 
 def _embeddings(name: str) -> Embeddings:
@@ -184,7 +181,7 @@ def _log_per_extractor(params: Params, development: pd.DataFrame, scores: pd.Dat
             metrics[f"test_ari_{column}_low"] = row["ari_low"]
             metrics[f"test_ari_{column}_high"] = row["ari_high"]
         run_id = read_json(TRAIN / name / "summary.json", stage="train")["run_id"]
-        if not tracking.log_scores(run_id, metrics):
+        if not tracking.add_to_run(run_id, metrics, CLUSTER / "figures" / name):
             print(f"The run that trained {name} is not in this tracking store; scores not added.")
 
 
