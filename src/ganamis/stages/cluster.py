@@ -57,7 +57,7 @@ def cluster(params: Params) -> None:
             scores.to_csv(folder / "scores.csv", index=False)
             write_json(folder / "metrics.json", _metrics(development, scores))
             clusterers = {
-                name: choose(rows)["clusterer"]
+                str(name): str(choose(rows)["clusterer"])
                 for name, rows in development.groupby("architecture", sort=False)
             }
             draw(folder / "figures", embeddings, assignments, clusterers, scores, data, params)
