@@ -1,5 +1,6 @@
 """The command line: one subcommand per stage, no logic. Numbers come from params.yaml."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ app = typer.Typer(
 def quiet_libraries() -> None:
     """How many generative models made these images, and which image came from which."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 

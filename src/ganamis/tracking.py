@@ -1,5 +1,6 @@
 """MLflow tracking: the store, one run per stage and architecture, nested trials, data sets."""
 
+import logging
 import os
 import socket
 import warnings
@@ -37,6 +38,7 @@ def connect() -> str:
 
     The store is `MLFLOW_TRACKING_URI`, or `mlflow.db` in the working folder.
     """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     experiment = mlflow.set_experiment(EXPERIMENT)
@@ -124,7 +126,7 @@ def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None
     with warnings.catch_warnings():  # hints on schemas of models, and this is none
         warnings.simplefilter("ignore")
         data = from_pandas(table, source=str(root), name=root.name, digest=digest)
-    mlflow.log_input(data, context=split)
+        mlflow.log_input(data, context=split)
 
 
 def log_search_result(values: Mapping[str, Any], *, score: float, seconds: float) -> None:

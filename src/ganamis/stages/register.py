@@ -1,5 +1,6 @@
 """`register` and `promote`: the selected model into the registry, and past the champion."""
 
+import shutil
 from dataclasses import asdict
 
 import pandas as pd
@@ -8,7 +9,6 @@ from ganamis import registry, tracking
 from ganamis.attribution.assignment import Assignment, fit_assignment
 from ganamis.clustering.selection import fold_labels
 from ganamis.contracts import DEVELOPMENT, Embeddings
-from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.cluster import read_folds
@@ -28,7 +28,7 @@ def register(params: Params) -> None:
     ) as run:
         tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         with whole_folder(REGISTER) as folder:
-            load_extractor(TRAIN / name / "extractor").save(folder / "model" / "extractor")
+            shutil.copytree(TRAIN / name / "extractor", folder / "model" / "extractor")
             _assignment(name, clusterer, data, params).save(folder / "model" / "assignment.npz")
             version = registry.register(
                 folder / "model",
