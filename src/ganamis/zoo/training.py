@@ -79,6 +79,7 @@ def train(name: str, *, folder: Path, seed: int | None = None, steps: int | None
     seed = spec.seed if seed is None else seed
     steps = spec.steps if steps is None else steps
     folder.mkdir(parents=True, exist_ok=True)
+    commit = _commit()
     run = _Run(spec, seed=seed, steps=steps, checkpoint=folder / f"{name}.checkpoint.npz")
     bank = _cached_bank(folder)
     while run.step < steps:
@@ -92,7 +93,7 @@ def train(name: str, *, folder: Path, seed: int | None = None, steps: int | None
     losses = {key: float(np.mean([row[key] for row in tail])) for key in tail[0] if key != "step"}
     card = Card(
         name=name,
-        commit=_commit(),
+        commit=commit,
         seed=seed,
         steps=steps,
         wall_seconds=round(run.seconds, 1),
