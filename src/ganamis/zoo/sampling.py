@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from ganamis.files import whole_folder
 from ganamis.zoo.anatomy import sample_codes
-from ganamis.zoo.generators import generator
+from ganamis.zoo.generators import GENERATORS, generator
 from ganamis.zoo.geometry import CODE_SIZE
 from ganamis.zoo.weights import load_weights, shipped
 
@@ -92,8 +92,15 @@ def sample_images(name: str, count: int, *, seed: int) -> NDArray[np.uint8]:
 
 
 @dataclass(frozen=True)
-class _Order:
-    """Images one generator owes one split. `codes`: `[N, 32, 32]` float32 in [0, 1]."""
+class Order:
+    """Images one generator owes one split.
+
+    Attributes:
+        name: Generator.
+        split: `development` or `test`.
+        seed: Of the noise.
+        codes: `[N, 32, 32]` float32 in [0, 1].
+    """
 
     name: str
     split: str
@@ -123,7 +130,7 @@ def write_dataset(
         ValueError: Unknown generator, a count below 1, or an empty split.
     """
     _check(development, test)
-    orders = _orders(development, test, seed=seed)
+    orders = deal_codes(development, test, seed=seed)
     with whole_folder(Path(root)) as folder:
         return _fill(folder, orders, seed=seed)
 
@@ -131,31 +138,37 @@ def write_dataset(
 def _check(development: dict[str, int], test: dict[str, int]) -> None:
     for split, counts in (("development", development), ("test", test)):
         if not counts:
-            raise ValueError(f"{split}: name at least one generator")
+            valid = ", ".join(GENERATORS)
+            raise ValueError(f"{split}: name at least one generator; choose from: {valid}")
         for name, count in counts.items():
             generator(name)
             if count < 1:
                 raise ValueError(f"{split}: {name} needs at least 1 image, got {count}")
 
 
-def _orders(development: dict[str, int], test: dict[str, int], *, seed: int) -> list[_Order]:
+def deal_codes(development: dict[str, int], test: dict[str, int], *, seed: int) -> list[Order]:
     """Deal one draw of codes out to everybody, so that nobody's codes are special."""
     asked = [("development", *item) for item in development.items()]
     asked += [("test", *item) for item in test.items()]
     codes = sample_codes(sum(count for *_, count in asked), seed=seed)
     orders, start = [], 0
     for place, (split, name, count) in enumerate(asked):
-        orders.append(_Order(name, split, seed * 1000 + place, codes[start : start + count]))
+        orders.append(Order(name, split, seed * 1000 + place, codes[start : start + count]))
         start += count
     return orders
 
 
-def _fill(folder: Path, orders: list[_Order], *, seed: int) -> dict[str, Any]:
+def shuffled_numbers(count: int, *, seed: int) -> list[int]:
+    """File numbers of the test images, so that their order says nothing of the generator."""
+    return [int(number) for number in np.random.default_rng((seed, 1)).permutation(count)]
+
+
+def _fill(folder: Path, orders: list[Order], *, seed: int) -> dict[str, Any]:
     from PIL import Image
 
     total = sum(len(order.codes) for order in orders)
     tests = sum(len(order.codes) for order in orders if order.split == "test")
-    numbers = iter(np.random.default_rng((seed, 1)).permutation(tests))
+    numbers = iter(shuffled_numbers(tests, seed=seed))
     labels: list[tuple[str, str]] = []
     seconds: dict[str, float] = {}
     counts: dict[str, int] = {}

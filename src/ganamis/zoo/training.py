@@ -121,6 +121,7 @@ class _Run:
         self.objective = OBJECTIVES[spec.objective](self.sampler, rate=spec.rate)
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []
+        self.last_losses: dict[str, float] = {}
         self._compiled = tf.function(self.objective.step)
         self._build()
         self.average = [weight.numpy() for weight in self.sampler.trainable_variables]
@@ -154,11 +155,11 @@ class _Run:
         for mean, weight in zip(self.average, self.sampler.trainable_variables, strict=True):
             mean += (1 - decay) * (weight.numpy() - mean)
         self.step += 1
+        self.last_losses = {key: float(value) for key, value in losses.items()}
         self.seconds += time.perf_counter() - started
         if self.step % LOG_EVERY == 0 or self.step == self.steps:
-            row = {key: float(value) for key, value in losses.items()}
-            self.curve.append({"step": float(self.step), **row})
-            shown = " ".join(f"{key}={value:.4f}" for key, value in row.items())
+            self.curve.append({"step": float(self.step), **self.last_losses})
+            shown = " ".join(f"{key}={value:.4f}" for key, value in self.last_losses.items())
             print(f"{self.step}/{self.steps} {self.seconds:.0f}s {shown}", flush=True)
 
     def use_average(self) -> None:
@@ -224,7 +225,7 @@ def _cached_bank(folder: Path) -> NDArray[np.uint8]:
 
 def _write_curve(path: Path, curve: list[dict[str, float]]) -> None:
     with path.open("w", newline="") as file:
-        writer = csv.DictWriter(file, fieldnames=list(curve[0]))
+        writer = csv.DictWriter(file, fieldnames=list(curve[0]) if curve else ["step"])
         writer.writeheader()
         writer.writerows(curve)
 
