@@ -187,14 +187,18 @@ class Diffusion(keras.Model):
     def call(self, inputs: tuple[Tensor, Tensor]) -> Tensor:
         """`(code [N, h, w, 1], noise [N, h, w, 64])` -> `[N, 8h, 8w, 1]`."""
         code, noise = inputs
-        x = ops.depth_to_space(noise, 2)
         condition = self.condition(code)
-        times = np.linspace(0.98, 0.0, self.steps + 1)
-        for now, after in zip(times[:-1], times[1:], strict=True):
-            velocity = self.net((x, condition, ops.full((code.shape[0],), float(now))))
-            alpha, sigma = np.cos(now * np.pi / 2), np.sin(now * np.pi / 2)
+        times = np.linspace(0.98, 0.0, self.steps + 1).astype(np.float32)
+
+        def step(i: Tensor, x: Tensor) -> Tensor:
+            now, after = (ops.take(times, i + k) for k in (0, 1))
+            velocity = self.net((x, condition, 0 * code[:, 0, 0, 0] + now))
+            alpha, sigma = ops.cos(now * np.pi / 2), ops.sin(now * np.pi / 2)
             clean, residue = alpha * x - sigma * velocity, sigma * x + alpha * velocity
-            x = np.cos(after * np.pi / 2) * clean + np.sin(after * np.pi / 2) * residue
+            return ops.cos(after * np.pi / 2) * clean + ops.sin(after * np.pi / 2) * residue
+
+        # A loop in the graph: unrolled, tracing twelve U-Nets takes longer than running them.
+        x = ops.fori_loop(0, self.steps, step, ops.depth_to_space(noise, 2))
         detail = ops.depth_to_space(x, self.FOLD) / self.scale
         return correct(enlarge(code) + detail, code)
 
@@ -228,7 +232,10 @@ class LatentFlow(keras.Model):
         """`(code [N, h, w, 1], noise [N, h, w, depth + 16])` -> `[N, 8h, 8w, 1]`."""
         code, noise = inputs
         latent, fine = noise[..., : self.depth], noise[..., self.depth :]
-        for step in range(self.steps):
-            time = ops.full((code.shape[0],), step / self.steps)
-            latent = latent + self.flow((latent, code * 2 - 1, time)) / self.steps
+
+        def step(i: Tensor, latent: Tensor) -> Tensor:
+            time = 0 * code[:, 0, 0, 0] + ops.cast(i, "float32") / self.steps
+            return latent + self.flow((latent, code * 2 - 1, time)) / self.steps
+
+        latent = ops.fori_loop(0, self.steps, step, latent)
         return self.decoder((code, ops.concatenate([latent, fine], axis=-1)))

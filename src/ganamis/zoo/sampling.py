@@ -31,7 +31,7 @@ def _network(name: str, weights: Path) -> Any:
     network = spec.build()
     code = tf.TensorSpec((BATCH, CODE_SIZE, CODE_SIZE, 1))
     noise = tf.TensorSpec((BATCH, CODE_SIZE, CODE_SIZE, spec.noise_channels))
-    network((tf.zeros(code.shape), tf.zeros(noise.shape)))
+    network((tf.zeros((1, 4, 4, 1)), tf.zeros((1, 4, 4, spec.noise_channels))))
     load_weights(weights, network)
     return tf.function(lambda c, n: network((c, n)), input_signature=[code, noise])
 
