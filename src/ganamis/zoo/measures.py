@@ -4,6 +4,8 @@ Run as `python -m ganamis.zoo.measures [--count 60] [--sheet docs/images/zoo_sam
 """
 
 import argparse
+import csv
+import json
 import time
 from collections.abc import Sequence
 from itertools import combinations
@@ -15,6 +17,7 @@ from numpy.typing import NDArray
 from ganamis.zoo.generators import GENERATORS
 from ganamis.zoo.geometry import reduce
 from ganamis.zoo.sampling import render, sample_images
+from ganamis.zoo.weights import shipped
 
 DEFAULT_TEST = ("dcgan", "vae", "pixel_shuffle", "diffusion", "latent_flow")
 CONTENT_COMPONENTS = 20
@@ -123,6 +126,33 @@ def _print_generators(drawn: dict[str, Images], speed: dict[str, float]) -> None
     _print_table(("generator", "mean", "contrast", "sharpness, 1/1000", "images/s"), rows)
 
 
+def _print_training() -> None:
+    """Cards and loss curves, from the files shipped beside the weights."""
+    rows = []
+    for name in GENERATORS:
+        card = json.loads(shipped(name).with_suffix(".json").read_text())
+        with shipped(name).with_suffix(".csv").open(newline="") as file:
+            curve = list(csv.DictReader(file))
+        leading = next(key for key in curve[0] if key != "step")
+        tenth = max(1, len(curve) // 10)
+        places = (slice(0, tenth), slice(3 * tenth, 4 * tenth), slice(-tenth, None))
+        means = [np.mean([float(row[leading]) for row in curve[place]]) for place in places]
+        rows.append(
+            [
+                name,
+                f"{card['parameters']:,}",
+                f"{shipped(name).stat().st_size / 1e6:.2f}",
+                str(card["seed"]),
+                str(card["steps"]),
+                f"{card['wall_seconds']:.0f}",
+                card["commit"],
+                f"{leading}: " + ", ".join(f"{mean:.3f}" for mean in means),
+            ]
+        )
+    header = "generator, parameters, MB, seed, steps, seconds, commit".split(", ")
+    _print_table((*header, "loss in the first, fourth, last tenth"), rows)
+
+
 def _print_pairs(drawn: dict[str, Images], *, seed: int) -> None:
     rows = []
     for first, second in combinations(drawn, 2):
@@ -174,6 +204,7 @@ def main() -> None:
         started = time.perf_counter()
         drawn[name] = sample_images(name, arguments.count, seed=seed)
         speed[name] = arguments.count / (time.perf_counter() - started)
+    _print_training()
     _print_generators(drawn, speed)
     for names in (tuple(GENERATORS), DEFAULT_TEST):
         images = np.concatenate([drawn[name] for name in names])
