@@ -18,6 +18,7 @@ PIXEL_WEIGHT = 10.0
 CRITIC_WIDTHS = (24, 48, 64)
 ENCODER_WIDTHS = (16, 32, 48)
 AVERAGE_DECAY = 0.99
+CRITIC_RATE_SHARE = 0.5
 
 Losses = dict[str, Tensor]
 
@@ -74,7 +75,7 @@ class Objective:
         rate: Highest learning rate.
     """
 
-    adversarial_weight = 0.1
+    adversarial_weight = 0.2
 
     def __init__(self, sampler: keras.Model, *, rate: float) -> None:
         self.sampler: Any = sampler

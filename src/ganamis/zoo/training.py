@@ -112,11 +112,11 @@ class _Run:
         import keras
         import tensorflow as tf
 
-        from ganamis.zoo.objectives import AVERAGE_DECAY, OBJECTIVES
+        from ganamis.zoo.objectives import AVERAGE_DECAY, CRITIC_RATE_SHARE, OBJECTIVES
 
         keras.utils.set_random_seed(seed)
         self.spec, self.seed, self.steps, self.checkpoint = spec, seed, steps, checkpoint
-        self.decay = AVERAGE_DECAY
+        self.decay, self.critic_share = AVERAGE_DECAY, CRITIC_RATE_SHARE
         self.sampler = spec.build()
         self.objective = OBJECTIVES[spec.objective](self.sampler, rate=spec.rate)
         self.step, self.seconds = 0, 0.0
@@ -148,8 +148,9 @@ class _Run:
         started = time.perf_counter()
         batch = draw_batch(bank, self.spec, seed=self.seed, step=self.step)
         progress = self.step / self.steps
-        for optimizer in self.objective.optimizers.values():
-            optimizer.learning_rate = self.spec.rate * schedule(progress)
+        for name, optimizer in self.objective.optimizers.items():
+            share = self.critic_share if name == "critic" else 1.0
+            optimizer.learning_rate = self.spec.rate * share * schedule(progress)
         losses = self._compiled(batch, tf.constant(progress, tf.float32))
         decay = min(self.decay, self.step / (self.step + 10))
         for mean, weight in zip(self.average, self.sampler.trainable_variables, strict=True):
