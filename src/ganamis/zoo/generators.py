@@ -86,7 +86,7 @@ GENERATORS: dict[str, Generator] = {
     "wgan_gp": Generator(
         family="Wasserstein GAN with gradient penalty",
         upsampling="nearest neighbour, then 3x3 convolution",
-        loss="10 L1 + 0.03 Wasserstein adversarial (patch critic), gradient penalty 10",
+        loss="10 L1 + 0.1 Wasserstein adversarial (patch critic), gradient penalty 10",
         objective="wasserstein",
         seed=12,
         steps=2000,

@@ -186,7 +186,7 @@ class LeastSquares(Adversarial):
 class Wasserstein(Adversarial):
     """Wasserstein loss with gradient penalty (Gulrajani et al. 2017)."""
 
-    adversarial_weight = 0.03
+    adversarial_weight = 0.1
     penalty_weight = 10.0
 
     def critic_loss(self, real: Tensor, fake: Tensor) -> Tensor:
