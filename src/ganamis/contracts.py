@@ -99,6 +99,27 @@ class Embeddings:
 
 
 @dataclass(frozen=True)
+class Fold:
+    """What an extractor that never saw one generator makes of the N development images.
+
+    embeddings: of all N images. generators: `[N]` str, in the order of the embeddings.
+    reference: `[N]` bool, the images it was fitted on. query: `[N]` bool, the images to cluster.
+    """
+
+    held_out: str
+    embeddings: Embeddings
+    generators: np.ndarray
+    reference: np.ndarray
+    query: np.ndarray
+
+    def __post_init__(self) -> None:
+        if (self.reference & self.query).any():
+            raise ValueError("fold: an image is both fitted on and clustered")
+        if (self.generators[self.reference] == self.held_out).any():
+            raise ValueError(f"fold: '{self.held_out}' is held out, yet it was fitted on")
+
+
+@dataclass(frozen=True)
 class Clustering:
     """Cluster of each image id.
 

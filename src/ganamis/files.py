@@ -13,7 +13,7 @@ from ganamis.errors import UserError
 
 @contextmanager
 def whole_file(path: Path) -> Iterator[Path]:
-    """Yield a temporary sibling of `path`; rename it to `path` when the block ends without error."""
+    """Yield a temporary sibling of `path`; rename it to `path` when the block ends well."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}{path.suffix}")
     try:
@@ -65,4 +65,3 @@ def require(path: Path, *, stage: str) -> Path:
     if not path.exists():
         raise UserError(f"'{path}' is missing; run `ganamis {stage}` (or `dvc repro`) first")
     return path
-

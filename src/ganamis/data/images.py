@@ -72,8 +72,9 @@ def _check_header(image: Image.Image, encoded: bytes, *, size: int) -> None:
     depth = encoded[BIT_DEPTH_OFFSET]
     if depth > 8 or (depth < 8 and image.mode != "P"):
         raise ImageError(f"expected 8 bits per channel, got {depth}; export it as 8-bit gray")
-    if getattr(image, "n_frames", 1) > 1:
-        raise ImageError(f"has {image.n_frames} frames; export one frame per file")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1:
+        raise ImageError(f"has {frames} frames; export one frame per file")
 
 
 def _gray_values(image: Image.Image) -> np.ndarray:

@@ -1,4 +1,4 @@
-"""From a folder to a checked manifest: identity, duplicates, leakage, labels, content statistics."""
+"""From a folder to a checked manifest: identity, duplicates, leakage, labels, statistics."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,6 +12,7 @@ from rich.progress import track
 from sklearn.neighbors import NearestNeighbors
 
 from ganamis.contracts import DEVELOPMENT, TEST, Manifest
+from ganamis.data.content import thumbnails
 from ganamis.data.images import ImageError, pixel_digest, read_gray
 from ganamis.data.layout import ImageFile, compare_labels, list_images, read_labels
 from ganamis.errors import UserError
@@ -24,7 +25,7 @@ SHOWN_OFFENDERS = 1000
 class CheckedImage:
     """What is kept of one decoded image.
 
-    thumbnail: `[16, 16]` float32, block means in gray levels.
+    thumbnail: `[16 * 16]` float32, block means in gray levels.
     """
 
     file: ImageFile
@@ -99,8 +100,6 @@ def _check_images(files: list[ImageFile], *, size: int) -> tuple[list[CheckedIma
 
 def _describe(file: ImageFile, pixels: np.ndarray, mode: str) -> CheckedImage:
     height, width = pixels.shape
-    rows, columns = height - height % THUMBNAIL, width - width % THUMBNAIL
-    blocks = pixels[:rows, :columns].reshape(THUMBNAIL, rows // THUMBNAIL, THUMBNAIL, -1)
     return CheckedImage(
         file=file,
         id=pixel_digest(pixels),
@@ -109,7 +108,7 @@ def _describe(file: ImageFile, pixels: np.ndarray, mode: str) -> CheckedImage:
         height=height,
         mean=float(pixels.mean()),
         contrast=float(pixels.std()),
-        thumbnail=blocks.mean(axis=(1, 3), dtype=np.float32),
+        thumbnail=thumbnails(pixels[None], side=THUMBNAIL)[0],
     )
 
 
@@ -161,7 +160,7 @@ def _label_table(checked: list[CheckedImage], labels: dict[str, str]) -> pd.Data
 
 
 def _near_duplicates(checked: list[CheckedImage], *, limit: float) -> pd.DataFrame:
-    thumbnails = np.stack([image.thumbnail.ravel() for image in checked])
+    thumbnails = np.stack([image.thumbnail for image in checked])
     radius = limit * THUMBNAIL  # Euclidean distance = root mean square x sqrt(16 * 16)
     index = NearestNeighbors(radius=radius, algorithm="brute").fit(thumbnails)
     distances, neighbours = index.radius_neighbors(thumbnails)

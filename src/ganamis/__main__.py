@@ -1,0 +1,106 @@
+"""The command line: one subcommand per stage, no logic. Numbers come from params.yaml."""
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ganamis.errors import UserError
+
+app = typer.Typer(
+    name="ganamis",
+    help=__doc__,
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+
+
+@app.callback()
+def quiet_libraries() -> None:
+    """How many generative models made these images, and which image came from which."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
+
+
+@app.command("import")
+def import_(
+    folder: Annotated[Path, typer.Argument(help="A folder in the ImageCLEF layout.")],
+) -> None:
+    """Check a data set, copy it into data/imported and put it under DVC."""
+    from ganamis.params import load_params
+    from ganamis.stages.data import import_folder
+
+    import_folder(folder, load_params())
+
+
+@app.command()
+def ingest() -> None:
+    """Check the data set and write its manifest."""
+    from ganamis.params import load_params
+    from ganamis.stages.data import ingest
+
+    ingest(load_params())
+
+
+@app.command()
+def train(
+    architecture: Annotated[str, typer.Option(help="An extractor that params.yaml lists.")],
+) -> None:
+    """Search, fit and embed with one extractor."""
+    from ganamis.params import load_params
+    from ganamis.stages.train import train
+
+    params = load_params()
+    train(architecture, params)
+
+
+@app.command()
+def cluster() -> None:
+    """Cluster every extractor's embeddings and score the clusters."""
+    from ganamis.params import load_params
+    from ganamis.stages.cluster import cluster
+
+    cluster(load_params())
+
+
+@app.command()
+def select() -> None:
+    """Choose extractor and clusterer on development data alone."""
+    from ganamis.params import load_params
+    from ganamis.stages.select import select
+
+    select(load_params())
+
+
+@app.command()
+def register() -> None:
+    """Register the selected model as challenger."""
+    from ganamis.params import load_params
+    from ganamis.stages.register import register
+
+    register(load_params())
+
+
+@app.command()
+def promote() -> None:
+    """Let the challenger replace the champion where it is better."""
+    from ganamis.params import load_params
+    from ganamis.stages.promote import promote
+
+    promote(load_params())
+
+
+def main() -> None:
+    """Run the command line; a user's mistake is one message and exit status 2."""
+    try:
+        app()
+    except UserError as error:
+        print(f"ganamis: {error}", file=sys.stderr)
+        sys.exit(2)
+
+
+if __name__ == "__main__":
+    main()

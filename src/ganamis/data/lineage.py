@@ -1,0 +1,46 @@
+"""The digest by which DVC knows a data set."""
+
+from pathlib import Path
+
+from ganamis.errors import UserError
+
+
+def data_digest(root: Path) -> str:
+    """DVC's digest of the tracked folder `root`: an md5 and `.dir`, 36 characters.
+
+    Raises:
+        UserError: DVC does not track the folder, or it changed since it was recorded.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repository:
+            (out,) = repository.find_outs_by_path(str(root), strict=True)
+            recorded = out.hash_info.value
+            changed = recorded is None or out.changed_checksum()
+    except DvcException as error:
+        raise UserError(
+            f"'{root}' is not under DVC ({error}); run `ganamis import <folder>`"
+        ) from error
+    if changed or recorded is None:
+        raise UserError(
+            f"'{root}' differs from what DVC recorded; run `dvc add {root}` if the change is meant"
+        )
+    return recorded
+
+
+def add_to_dvc(root: Path) -> None:
+    """Put a folder under DVC.
+
+    Raises:
+        UserError: there is no DVC repository here, or DVC refused.
+    """
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo() as repository:
+            repository.add(str(root))
+    except DvcException as error:
+        raise UserError(f"DVC could not add '{root}': {error}") from error

@@ -1,0 +1,203 @@
+"""Optuna search of one extractor on the open-world objective, resumable after any interruption.
+
+Objective (development data only): hold one generator out of training, cluster the held-out
+images of all generators, score against their labels; average over the held-out generators.
+"""
+
+import shutil
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import optuna
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from ganamis.contracts import Embeddings, Fold
+from ganamis.errors import UserError
+from ganamis.params import Search
+
+FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class Extractor(Protocol):
+    """Turns images into embeddings."""
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Embed `[N, H, W]` uint8 as `[N, D]` float32."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to embed again into `folder`."""
+        ...
+
+
+class Candidate(Protocol):
+    """One extractor under search."""
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Every parameter the result depends on, for the run and for resuming."""
+        ...
+
+    @property
+    def first(self) -> dict[str, Any]:
+        """The hyper-parameters that are tried first."""
+        ...
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        """Draw hyper-parameters."""
+        ...
+
+    def fit(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
+    ) -> Extractor:
+        """Fit quickly on `[N, H, W]` uint8 and `[N]` int labels below `classes`."""
+        ...
+
+    def fit_final(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+    ) -> Extractor:
+        """Fit in full; `folder` keeps what an interrupted fit goes on from."""
+        ...
+
+
+@dataclass(frozen=True)
+class DevelopmentSet:
+    """The labelled images.
+
+    ids: `[N]` str. images: `[N, H, W]` uint8. generators: `[N]` str.
+    query: `[N]` bool, images that no fold trains on.
+    """
+
+    ids: np.ndarray
+    images: np.ndarray
+    generators: np.ndarray
+    query: np.ndarray
+
+    @property
+    def names(self) -> list[str]:
+        """The generators' names, sorted."""
+        return sorted(set(self.generators.tolist()))
+
+    @property
+    def labels(self) -> np.ndarray:
+        """`[N]` int, the position of each image's generator in `names`."""
+        return np.searchsorted(self.names, self.generators)
+
+    def fold(self, held_out: str, features: np.ndarray) -> Fold:
+        """The fold in which `held_out` was left out of fitting, with features `[N, D]`."""
+        return Fold(
+            held_out=held_out,
+            embeddings=Embeddings(ids=self.ids, features=features),
+            generators=self.generators,
+            reference=~self.query & (self.generators != held_out),
+            query=self.query,
+        )
+
+
+Objective = Callable[[Fold], float]
+
+
+def search(
+    candidate: Candidate,
+    development: DevelopmentSet,
+    objective: Objective,
+    *,
+    settings: Search,
+    seed: int,
+    study_name: str,
+    folder: Path,
+    finished: Callable[[FrozenTrial], None],
+) -> FrozenTrial:
+    """Run trials until `settings.trials` have finished; finished ones are never run again.
+
+    Args:
+        study_name: a digest of everything the result depends on; another name starts anew.
+        folder: holds the journal and the trials' fold embeddings between calls.
+        finished: called for each finished trial, those of an interrupted search first.
+
+    Returns:
+        The best trial; its hyper-parameters are `user_attrs["values"]`.
+
+    Raises:
+        UserError: every trial failed.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    study = optuna.create_study(
+        storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
+        study_name=study_name,
+        direction="maximize",
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials),
+        load_if_exists=True,
+    )
+    _drop_interrupted(study)
+    for earlier in study.get_trials(deepcopy=False, states=FINISHED):
+        finished(earlier)
+    while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < settings.trials:
+        # A sampler seeded by the number of finished trials draws the same after a resume.
+        study.sampler = optuna.samplers.TPESampler(
+            seed=seed + done, n_startup_trials=settings.startup_trials
+        )
+        if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
+            study.enqueue_trial(candidate.first)
+        trial = study.ask()
+        _run(trial, study, candidate, development, objective, folder=folder)
+        finished(study.trials[trial.number])
+    try:
+        return study.best_trial
+    except ValueError as error:
+        raise UserError(f"search: none of {settings.trials} trials completed") from error
+
+
+def _drop_interrupted(study: optuna.Study) -> None:
+    """A trial that was running when the process died is failed, and its place drawn again."""
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+        study.tell(trial.number, state=TrialState.FAIL)
+
+
+def _run(
+    trial: optuna.Trial,
+    study: optuna.Study,
+    candidate: Candidate,
+    development: DevelopmentSet,
+    objective: Objective,
+    *,
+    folder: Path,
+) -> None:
+    values = candidate.suggest(trial)
+    trial.set_user_attr("values", values)
+    target = trial_folder(folder, study.study_name, trial.number)
+    shutil.rmtree(target, ignore_errors=True)
+    scores: list[float] = []
+    for step, held_out in enumerate(development.names):
+        fold = _fit_fold(candidate, development, held_out, values)
+        fold.embeddings.save(target / f"{held_out}.npz")
+        scores.append(objective(fold))
+        trial.set_user_attr(f"development_ari_without_{held_out}", scores[-1])
+        trial.report(float(np.mean(scores)), step)
+        if step < len(development.names) - 1 and trial.should_prune():
+            study.tell(trial, state=TrialState.PRUNED)
+            return
+    study.tell(trial, float(np.mean(scores)))
+
+
+def _fit_fold(
+    candidate: Candidate, development: DevelopmentSet, held_out: str, values: dict[str, Any]
+) -> Fold:
+    reference = ~development.query & (development.generators != held_out)
+    extractor = candidate.fit(
+        development.images[reference],
+        development.labels[reference],
+        values,
+        classes=len(development.names),
+    )
+    return development.fold(held_out, extractor.embed(development.images))
+
+
+def trial_folder(folder: Path, study_name: str, number: int) -> Path:
+    """Where a trial's fold embeddings lie: one `<held-out generator>.npz` each."""
+    return folder / study_name / f"trial-{number:04d}"

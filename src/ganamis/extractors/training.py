@@ -1,0 +1,249 @@
+"""Train one of the six networks: short fits for the search, a resumable one for the result."""
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sklearn.model_selection import train_test_split
+
+from ganamis.extractors.architectures import FEATURES, build_network
+from ganamis.extractors.crops import take_view, training_batches, view_corners
+from ganamis.extractors.network import NetworkExtractor
+from ganamis.params import Hyperparameters, Network, Training
+
+if TYPE_CHECKING:
+    import keras
+
+LOG_FILE, BEST_FILE = "epochs.csv", "best.weights.h5"
+
+
+@dataclass
+class NetworkTrainer:
+    """Fits one architecture; keeps the compiled network so that folds of a trial share it."""
+
+    name: str
+    network: Network
+    training: Training
+    seed: int
+    _compiled: tuple[Any, ...] | None = field(default=None, repr=False)
+
+    def fit(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: Hyperparameters,
+        *,
+        classes: int,
+        epochs: int,
+    ) -> NetworkExtractor:
+        """Train from the initial weights for `epochs`, without validation.
+
+        Args:
+            images: `[N, H, W]` uint8. labels: `[N]` int below `classes`; one that never occurs
+                costs nothing, and lets folds share a compiled network.
+        """
+        model = self._fresh(values, classes=classes)
+        assert self._compiled is not None
+        model.fit(
+            self._stream(images, labels, values, epochs=range(epochs)),
+            steps_per_epoch=-(-len(images) // self.training.batch_size),
+            epochs=epochs,
+            shuffle=False,
+            verbose=0,
+        )
+        return self._extractor(self._compiled[2])
+
+    def fit_final(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: Hyperparameters,
+        *,
+        folder: Path,
+    ) -> NetworkExtractor:
+        """Train as the paper does: best checkpoint by validation loss, early stopping, CSV log.
+
+        Interrupted training goes on from its last finished epoch in `folder`, with the result
+        that uninterrupted training would have had.
+
+        Args:
+            images: `[N, H, W]` uint8. labels: `[N]` int in 0 .. G - 1; a share of each label,
+                chosen by the seed and the order of rows, is held out for validation.
+        """
+        import keras
+
+        folder.mkdir(parents=True, exist_ok=True)
+        _, validation = train_test_split(
+            np.arange(len(labels)),
+            test_size=self.training.validation_share,
+            stratify=labels,
+            random_state=self.seed,
+        )
+        held_out = np.isin(np.arange(len(labels)), validation)
+        history = _finished_epochs(folder)
+        if history:
+            model = keras.saving.load_model(_epoch_file(folder, len(history) - 1))
+        else:
+            model = self._fresh(values, classes=int(labels.max()) + 1)
+        if not _stopped_early(history, patience=self.training.patience):
+            self._continue(model, images, labels, held_out, values, history, folder)
+        model.load_weights(folder / BEST_FILE)
+        return self._extractor(keras.Model(model.inputs, model.get_layer(FEATURES).output))
+
+    def _continue(
+        self,
+        model: "keras.Model",
+        images: np.ndarray,
+        labels: np.ndarray,
+        held_out: np.ndarray,
+        values: Hyperparameters,
+        history: list[float],
+        folder: Path,
+    ) -> None:
+        import keras
+
+        start, epochs = len(history), self.training.epochs
+        crop = self.network.crop
+        (corner,) = view_corners(min(images.shape[1:]), crop=crop, views=1)
+        validation = take_view(images[held_out], corner, crop=crop), labels[held_out]
+        model.fit(
+            self._stream(images[~held_out], labels[~held_out], values, epochs=range(start, epochs)),
+            steps_per_epoch=-(-int((~held_out).sum()) // self.training.batch_size),
+            initial_epoch=start,
+            epochs=epochs,
+            shuffle=False,
+            validation_data=validation,
+            callbacks=[
+                keras.callbacks.ModelCheckpoint(
+                    folder / BEST_FILE,
+                    monitor="val_loss",
+                    save_best_only=True,
+                    save_weights_only=True,
+                    initial_value_threshold=min(history, default=None),
+                ),
+                keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+                _EpochLog(folder, history=history, patience=self.training.patience).callback(),
+            ],
+            verbose=0,
+        )
+
+    def _fresh(self, values: Hyperparameters, *, classes: int) -> "keras.Model":
+        """The compiled network with its initial weights and an optimizer without memory."""
+        import keras
+
+        key = (values, classes)
+        if self._compiled is None or self._compiled[0] != key:
+            keras.utils.set_random_seed(self.seed)
+            model = build_network(
+                self.name,
+                crop=self.network.crop,
+                classes=classes,
+                weights=self.network.weights,
+                dropout=values.dropout,
+                trainable_share=values.trainable_share,
+            )
+            model.compile(
+                optimizer=keras.optimizers.AdamW(
+                    learning_rate=values.learning_rate, weight_decay=values.weight_decay
+                ),
+                loss="sparse_categorical_crossentropy",
+                metrics=["accuracy"],
+                jit_compile=False,
+            )
+            model.optimizer.build(model.trainable_variables)
+            variables = [*model.variables, *model.optimizer.variables]
+            features = keras.Model(model.inputs, model.get_layer(FEATURES).output)
+            initial = [np.array(variable) for variable in variables]
+            self._compiled = (key, model, features, variables, initial)
+        _, model, _, variables, initial = self._compiled
+        for variable, value in zip(variables, initial, strict=True):
+            variable.assign(value)
+        return model
+
+    def _stream(
+        self, images: np.ndarray, labels: np.ndarray, values: Hyperparameters, *, epochs: range
+    ) -> Any:
+        import tensorflow as tf
+
+        crop = self.network.crop
+
+        def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
+            return training_batches(
+                images,
+                labels,
+                crop=crop,
+                batch_size=self.training.batch_size,
+                augmentation=values.augmentation,
+                seed=self.seed,
+                epochs=epochs,
+            )
+
+        signature = (
+            tf.TensorSpec((None, crop, crop, 1), tf.float32),
+            tf.TensorSpec((None,), tf.int64),
+        )
+        return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
+
+    def _extractor(self, features: "keras.Model") -> NetworkExtractor:
+        return NetworkExtractor(
+            model=features,
+            crop=self.network.crop,
+            views=self.training.views,
+            batch_size=2 * self.training.batch_size,
+        )
+
+
+@dataclass
+class _EpochLog:
+    """Writes the model, then the epoch's line: a line in the log means a model to resume from."""
+
+    folder: Path
+    history: list[float]
+    patience: int
+
+    def callback(self) -> "keras.callbacks.Callback":
+        import keras
+
+        log = self
+
+        class EpochLog(keras.callbacks.Callback):
+            def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+                log.record(self.model, epoch, logs or {})
+
+        return EpochLog()
+
+    def record(self, model: "keras.Model", epoch: int, logs: dict[str, float]) -> None:
+        """Save the epoch's model, log the epoch, and stop training that no longer improves."""
+        model.save(_epoch_file(self.folder, epoch))
+        path = self.folder / LOG_FILE
+        new = not path.exists()
+        with path.open("a", newline="", encoding="utf-8") as stream:
+            writer = csv.DictWriter(stream, ["epoch", *sorted(logs)])
+            if new:
+                writer.writeheader()
+            writer.writerow({"epoch": epoch, **logs})
+        _epoch_file(self.folder, epoch - 1).unlink(missing_ok=True)
+        self.history.append(logs["val_loss"])
+        if _stopped_early(self.history, patience=self.patience):
+            model.stop_training = True
+
+
+def _finished_epochs(folder: Path) -> list[float]:
+    """Validation losses of the epochs already trained in `folder`."""
+    path = folder / LOG_FILE
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as stream:
+        return [float(row["val_loss"]) for row in csv.DictReader(stream)]
+
+
+def _epoch_file(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:04d}.keras"
+
+
+def _stopped_early(history: list[float], *, patience: int) -> bool:
+    """Whether the validation loss has not improved for `patience` epochs."""
+    return bool(history) and len(history) - 1 - int(np.argmin(history)) >= patience

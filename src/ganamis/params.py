@@ -1,0 +1,144 @@
+"""params.yaml as frozen, strict models: the only source of numbers."""
+
+from pathlib import Path
+from typing import Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ganamis.errors import UserError
+
+PARAMS_FILE = Path("params.yaml")
+
+ProfileName = Literal["two_cores", "paper"]
+Augmentation = Literal["none", "flips", "flips_and_noise"]
+
+
+class Strict(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Data(Strict):
+    root: str
+    size: int = Field(ge=32)
+    near_duplicate: float = Field(ge=0)
+
+
+class Training(Strict):
+    epochs: int = Field(ge=1)
+    batch_size: int = Field(ge=1)
+    patience: int = Field(ge=1)
+    validation_share: float = Field(gt=0, lt=1)
+    views: int = Field(ge=1)
+
+
+class Search(Strict):
+    trials: int = Field(ge=1)
+    epochs: int = Field(ge=1)
+    startup_trials: int = Field(ge=1)
+    query_share: float = Field(gt=0, lt=1)
+
+
+class Range(Strict):
+    low: float
+    high: float
+
+    @model_validator(mode="after")
+    def ordered(self) -> "Range":
+        if self.low > self.high:
+            raise ValueError(f"low {self.low} is above high {self.high}")
+        return self
+
+
+class Space(Strict):
+    """What Optuna searches for each network."""
+
+    learning_rate: Range
+    dropout: Range
+    weight_decay: Range
+    augmentation: list[Augmentation] = Field(min_length=1)
+    trainable_share: list[float] = Field(min_length=1)
+
+
+class Hyperparameters(Strict):
+    """One point of the search space."""
+
+    learning_rate: float = Field(gt=0)
+    dropout: float = Field(ge=0, lt=1)
+    weight_decay: float = Field(ge=0)
+    augmentation: Augmentation
+    trainable_share: float = Field(gt=0, le=1)
+
+
+class Network(Strict):
+    """weights: `imagenet`, `none`, or the path of a Keras weights file."""
+
+    weights: str
+    crop: int = Field(ge=32)
+
+
+class Profile(Strict):
+    training: Training
+    search: Search
+    space: Space
+    first_trial: Hyperparameters
+    networks: dict[str, Network]
+
+
+class Cluster(Strict):
+    known_generators: int | None = Field(ge=1)
+    largest: int = Field(ge=2)
+    components: int = Field(ge=1)
+    shrinkage: float = Field(ge=0, le=1)
+    bootstrap: int = Field(ge=1)
+    permutations: int = Field(ge=1)
+
+
+class Promote(Strict):
+    margin: float = Field(ge=0)
+    confidence: float = Field(gt=0.5, lt=1)
+    bootstrap: int = Field(ge=1)
+
+
+class Params(Strict):
+    seed: int = Field(ge=0, lt=2**32)
+    profile: ProfileName
+    data: Data
+    architectures: list[str] = Field(min_length=1)
+    profiles: dict[ProfileName, Profile]
+    cluster: Cluster
+    promote: Promote
+
+    @model_validator(mode="after")
+    def complete(self) -> "Params":
+        if self.profile not in self.profiles:
+            raise ValueError(f"profile '{self.profile}' is not among {sorted(self.profiles)}")
+        return self
+
+    @property
+    def active(self) -> Profile:
+        """The profile that `profile` chooses."""
+        return self.profiles[self.profile]
+
+
+def load_params(path: Path = PARAMS_FILE) -> Params:
+    """Read and check params.yaml.
+
+    Raises:
+        UserError: every offending key, with its value and what was expected.
+    """
+    if not path.exists():
+        raise UserError(f"'{path}' is missing; run the command in the project's root folder")
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(f"'{path}' is not valid YAML: {error}") from error
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        problems = "\n".join(
+            f"  {'.'.join(str(part) for part in problem['loc']) or 'file'}: {problem['msg']}"
+            + ("" if problem["type"] == "missing" else f", got {problem['input']!r:.80}")
+            for problem in error.errors()
+        )
+        raise UserError(f"'{path}' was refused:\n{problems}") from error

@@ -1,0 +1,1 @@
+"""One file per stage: read, call, write. Only these files know paths."""

@@ -1,0 +1,74 @@
+"""`import` and `ingest`: from a user's folder to a checked manifest."""
+
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ganamis.contracts import DEVELOPMENT, TEST, Embeddings, Manifest
+from ganamis.data.batches import stream_images
+from ganamis.data.content import thumbnails
+from ganamis.data.layout import LABELS_FILE
+from ganamis.data.lineage import add_to_dvc, data_digest
+from ganamis.data.manifest import check_folder
+from ganamis.errors import UserError
+from ganamis.files import whole_folder, write_json
+from ganamis.params import Params
+from ganamis.stages.paths import IMPORTED, INGEST, data_root
+
+BATCH = 256  # images decoded at once
+
+
+def import_folder(source: Path, params: Params) -> None:
+    """Check a user's data set, copy it into `data/imported`, and put it under DVC."""
+    if not source.is_dir():
+        raise UserError(f"'{source}' is not a folder; name the folder that holds {DEVELOPMENT}/")
+    if source.resolve().is_relative_to(IMPORTED.resolve()):
+        raise UserError(f"'{source}' is the imported data itself; name the original folder")
+    checked = check_folder(source, size=params.data.size, near_duplicate=params.data.near_duplicate)
+    with whole_folder(IMPORTED) as folder:
+        for relative in checked.manifest.rows["path"]:
+            target = folder / relative
+            target.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(source / relative, target)
+        if checked.labels is not None:
+            shutil.copyfile(source / LABELS_FILE, folder / LABELS_FILE)
+    add_to_dvc(IMPORTED)
+    print(f"Imported {len(checked.manifest.rows)} images into '{IMPORTED}'.")
+    if Path(params.data.root) != IMPORTED:
+        print(f"To use them, set data.root to '{IMPORTED}' in params.yaml.")
+
+
+def ingest(params: Params) -> None:
+    """Check the data set; write its manifest, test labels and content statistics."""
+    root = data_root(params)
+    digest = data_digest(root)
+    checked = check_folder(root, size=params.data.size, near_duplicate=params.data.near_duplicate)
+    manifest = checked.manifest
+    splits = manifest.rows["split"].value_counts()
+    labels = checked.labels
+    with whole_folder(INGEST) as folder:
+        manifest.save(folder / "manifest.csv")
+        _content_baseline(root, manifest).save(folder / "content.npz")
+        no_labels = pd.DataFrame(columns=["id", "path", "generator"])
+        (no_labels if labels is None else labels).to_csv(folder / "labels.csv", index=False)
+        checked.near_duplicates.to_csv(folder / "near_duplicates.csv", index=False)
+        checked.content.to_csv(folder / "content.csv", index=False)
+        summary = {
+            "data_digest": digest,
+            "development_images": int(splits[DEVELOPMENT]),
+            "test_images": int(splits[TEST]),
+            "generators": sorted(manifest.rows["generator"].dropna().unique().tolist()),
+            "test_labelled": labels is not None,
+            "near_duplicates": len(checked.near_duplicates),
+        }
+        write_json(folder / "summary.json", summary)
+    print(checked.content.to_string(index=False))
+    print(f"Near-duplicate pairs: {len(checked.near_duplicates)} (see near_duplicates.csv)")
+
+
+def _content_baseline(root: Path, manifest: Manifest) -> Embeddings:
+    rows = manifest.rows.drop_duplicates("id").sort_values("id")
+    features = [thumbnails(images) for images in stream_images(root, rows, batch=BATCH)]
+    return Embeddings(ids=rows["id"].to_numpy(dtype=str), features=np.concatenate(features))

@@ -1,0 +1,91 @@
+"""`train`: search, fit and embed with one extractor."""
+
+import time
+from typing import Any
+
+import numpy as np
+from rich.progress import track
+
+from ganamis import tracking
+from ganamis.clustering.selection import search_objective
+from ganamis.contracts import DEVELOPMENT, Embeddings
+from ganamis.data.batches import load_images, stream_images
+from ganamis.data.splits import held_out_share
+from ganamis.extractors.candidates import candidate
+from ganamis.extractors.search import DevelopmentSet, Extractor, search, trial_folder
+from ganamis.files import whole_folder, write_json
+from ganamis.params import Params
+from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
+
+BATCH = 64  # images embedded at once
+
+
+def train(architecture: str, params: Params) -> None:
+    """Search, fit and embed with `architecture`; write the extractor, embeddings and folds."""
+    chosen = candidate(architecture, params)
+    data = read_ingested(params)
+    started = time.monotonic()
+    key = settings_digest({"data": data.digest, "seed": params.seed, **chosen.settings})
+    work = WORK / "train" / architecture
+    with tracking.stage_run(
+        "train",
+        name=architecture,
+        params={"seed": params.seed, "data_digest": data.digest, **chosen.settings},
+        tags={"architecture": architecture, "profile": params.profile},
+    ) as run:
+        tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
+        development = _development_set(data, params)
+        best = search(
+            chosen,
+            development,
+            lambda fold: search_objective(fold, settings=params.cluster, seed=params.seed),
+            settings=params.active.search,
+            seed=params.seed,
+            study_name=key,
+            folder=work,
+            finished=lambda trial: tracking.log_trial(run, trial, architecture=architecture),
+        )
+        values = best.user_attrs["values"]
+        extractor = chosen.fit_final(
+            development.images, development.labels, values, folder=work / key / "fit"
+        )
+        embeddings = _embed(extractor, data)
+        summary: dict[str, Any] = {
+            "architecture": architecture,
+            "run_id": run.info.run_id,
+            "data_digest": data.digest,
+            "values": values,
+            "seconds": round(time.monotonic() - started, 1),
+        }
+        with whole_folder(TRAIN / architecture) as folder:
+            extractor.save(folder / "extractor")
+            embeddings.save(folder / "embeddings.npz")
+            for held_out in development.names:
+                source = trial_folder(work, key, best.number) / f"{held_out}.npz"
+                Embeddings.load(source).save(folder / "folds" / f"{held_out}.npz")
+            write_json(folder / "metrics.json", {"development_ari_known": best.value})
+            write_json(folder / "summary.json", summary)
+        tracking.log_search_result(
+            values, score=float(best.value or 0.0), seconds=summary["seconds"]
+        )
+
+
+def _development_set(data: Ingested, params: Params) -> DevelopmentSet:
+    rows = data.manifest.split(DEVELOPMENT).drop_duplicates("id").reset_index(drop=True)
+    return DevelopmentSet(
+        ids=rows["id"].to_numpy(dtype=str),
+        images=load_images(data.root, rows),
+        generators=rows["generator"].to_numpy(dtype=str),
+        query=held_out_share(rows, share=params.active.search.query_share, seed=params.seed),
+    )
+
+
+def _embed(extractor: Extractor, data: Ingested) -> Embeddings:
+    rows = data.manifest.rows.drop_duplicates("id").sort_values("id").reset_index(drop=True)
+    batches = track(
+        stream_images(data.root, rows, batch=BATCH),
+        total=-(-len(rows) // BATCH),
+        description="Embedding",
+    )
+    features = np.concatenate([extractor.embed(images) for images in batches])
+    return Embeddings(ids=rows["id"].to_numpy(dtype=str), features=features)

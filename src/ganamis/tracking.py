@@ -1,0 +1,177 @@
+"""MLflow tracking: the store, one run per stage and architecture, nested trials, data sets."""
+
+import os
+import socket
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import mlflow
+import psutil
+from git import InvalidGitRepositoryError, Repo
+from git.exc import GitCommandError, NoSuchPathError
+from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.utils.time import get_current_time_millis
+from optuna.trial import FrozenTrial, TrialState
+
+from ganamis.contracts import Manifest
+
+EXPERIMENT = "ganamis"
+DESCRIPTION = """\
+**Which extractor recognises generative models by their fingerprint?**
+
+Filter `tags.stage = "train"`: one run per extractor, its search trials nested below it.
+`development_ari_*` is the open-world objective that selection uses (one generator held out).
+`test_ari_*` are scores on the labelled test set, reported and never used for a choice.
+`known`/`unknown` says whether the number of generators was given. 1 is perfect, 0 is chance.
+"""
+ENTRY_POINT_TAG = "mlflow.project.entryPoint"
+
+
+def connect() -> str:
+    """Choose the tracking store, create the experiment, and return its id.
+
+    The store is `MLFLOW_TRACKING_URI`, or `mlflow.db` in the working folder.
+    """
+    if "MLFLOW_TRACKING_URI" not in os.environ:
+        mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
+    experiment = mlflow.set_experiment(EXPERIMENT)
+    if experiment.tags.get("mlflow.note.content") != DESCRIPTION:
+        mlflow.set_experiment_tag("mlflow.note.content", DESCRIPTION)
+    return experiment.experiment_id
+
+
+@contextmanager
+def stage_run(
+    stage: str, *, name: str, params: Mapping[str, Any], tags: Mapping[str, str]
+) -> Iterator[mlflow.ActiveRun]:
+    """One run of a stage, with its parameters, git commit and tags.
+
+    A run that `mlflow run -e <stage>` has opened in this experiment is taken over; otherwise a new
+    one is started. Runs left open by a process that died are ended first.
+    """
+    experiment = connect()
+    _end_abandoned_runs(experiment)
+    launcher = os.environ.pop("MLFLOW_RUN_ID", None)
+    adopted = launcher if launcher and _is_launched_for(launcher, stage, experiment) else None
+    identity = {} if adopted or not launcher else {"launcher_run_id": launcher}
+    with mlflow.start_run(run_id=adopted, experiment_id=experiment, run_name=name) as run:
+        mlflow.set_tags(
+            {"stage": stage, **tags, **identity, **_git_tags(), **_process_tags()}
+            | ({"mlflow.runName": name} if adopted else {})
+        )
+        mlflow.log_params(_flat(params))
+        yield run
+
+
+def _is_launched_for(run_id: str, stage: str, experiment: str) -> bool:
+    run = mlflow.get_run(run_id)
+    return run.info.experiment_id == experiment and run.data.tags.get(ENTRY_POINT_TAG) == stage
+
+
+def _process_tags() -> dict[str, str]:
+    process = psutil.Process()
+    return {
+        "process.host": socket.gethostname(),
+        "process.id": str(process.pid),
+        "process.started": f"{process.create_time():.2f}",
+    }
+
+
+def _git_tags() -> dict[str, str]:
+    try:
+        repository = Repo(search_parent_directories=True)
+        commit = repository.head.commit.hexsha
+    except (InvalidGitRepositoryError, NoSuchPathError, GitCommandError, ValueError):
+        return {"git_commit": "none", "git_dirty": "unknown"}
+    return {"git_commit": commit, "git_dirty": str(repository.is_dirty()).lower()}
+
+
+def _end_abandoned_runs(experiment: str) -> None:
+    """Mark as KILLED what a dead process on this machine left RUNNING."""
+    client = mlflow.MlflowClient()
+    for run in client.search_runs([experiment], "attributes.status = 'RUNNING'"):
+        tags = run.data.tags
+        if tags.get("process.host") == socket.gethostname() and not _is_alive(tags):
+            client.set_terminated(run.info.run_id, status=RunStatus.to_string(RunStatus.KILLED))
+
+
+def _is_alive(tags: Mapping[str, str]) -> bool:
+    try:
+        process = psutil.Process(int(tags["process.id"]))
+        return f"{process.create_time():.2f}" == tags["process.started"]
+    except psutil.NoSuchProcess:
+        return False
+
+
+def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in params.items():
+        if isinstance(value, Mapping):
+            flat |= _flat(value, f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None:
+    """Tie the active run to one split of a data set by its DVC digest (36 characters at most)."""
+    table = manifest.split(split)
+    data = mlflow.data.from_pandas(table, source=str(root), name=root.name, digest=digest)  # type: ignore[attr-defined]
+    mlflow.log_input(data, context=split)
+
+
+def log_search_result(values: Mapping[str, Any], *, score: float, seconds: float) -> None:
+    """Record on the active run what the search chose and how it scored."""
+    mlflow.log_params({f"best.{key}": value for key, value in values.items()})
+    mlflow.log_metrics({"development_ari_known": score, "seconds": seconds})
+
+
+def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str) -> None:
+    """Record one finished trial as a nested run."""
+    client = mlflow.MlflowClient()
+    now = get_current_time_millis()
+    started = trial.datetime_start
+    run = client.create_run(
+        parent.info.experiment_id,
+        start_time=int(started.timestamp() * 1000) if started else now,
+        run_name=f"{architecture} trial {trial.number}",
+        tags={
+            "mlflow.parentRunId": parent.info.run_id,
+            "stage": "trial",
+            "architecture": architecture,
+            "trial_state": trial.state.name.lower(),
+            **_process_tags(),
+        },
+    )
+    scores = {
+        key: value for key, value in trial.user_attrs.items() if key.startswith("development_ari")
+    }
+    if trial.value is not None:
+        scores["development_ari"] = trial.value
+    client.log_batch(
+        run.info.run_id,
+        metrics=[Metric(key, float(value), now, 0) for key, value in scores.items()],
+        params=[Param(key, str(value)) for key, value in trial.params.items()],
+        tags=[RunTag("trial_number", str(trial.number))],
+    )
+    status = RunStatus.FINISHED if trial.state is TrialState.COMPLETE else RunStatus.KILLED
+    ended = trial.datetime_complete
+    client.set_terminated(
+        run.info.run_id,
+        status=RunStatus.to_string(status),
+        end_time=int(ended.timestamp() * 1000) if ended else now,
+    )
+
+
+def log_scores(run_id: str, scores: Mapping[str, float]) -> None:
+    """Add metrics to a run that has ended, such as the test scores of a trained extractor."""
+    client = mlflow.MlflowClient()
+    now = get_current_time_millis()
+    client.log_batch(run_id, metrics=[Metric(k, float(v), now, 0) for k, v in scores.items()])
+
+
+def log_files(folder: Path, *, run_id: str, under: str) -> None:
+    """Copy the files of `folder` to a run's artifacts."""
+    mlflow.MlflowClient().log_artifacts(run_id, str(folder), artifact_path=under)
