@@ -24,9 +24,9 @@ def test_an_interrupted_run_resumes_to_the_same_weights(
     bank: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(training, "CHECKPOINT_EVERY", 1)
-    whole = training.train("vqvae", folder=bank, seed=1, steps=3)
-    expected = np.load(bank / "vqvae.npz")
-    (bank / "vqvae.checkpoint.npz").unlink()
+    whole = training.train("dcgan", folder=bank, seed=1, steps=3)
+    expected = np.load(bank / "dcgan.npz")
+    (bank / "dcgan.checkpoint.npz").unlink()
 
     advance = training._Run.advance
 
@@ -37,12 +37,12 @@ def test_an_interrupted_run_resumes_to_the_same_weights(
 
     monkeypatch.setattr(training._Run, "advance", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        training.train("vqvae", folder=bank, seed=1, steps=3)
+        training.train("dcgan", folder=bank, seed=1, steps=3)
     monkeypatch.setattr(training._Run, "advance", advance)
-    resumed = training.train("vqvae", folder=bank, seed=1, steps=3)
+    resumed = training.train("dcgan", folder=bank, seed=1, steps=3)
 
     assert (resumed.seed, resumed.steps) == (whole.seed, whole.steps) == (1, 3)
-    actual = np.load(bank / "vqvae.npz")
+    actual = np.load(bank / "dcgan.npz")
     assert actual.files == expected.files
     for key in expected.files:
         np.testing.assert_allclose(actual[key], expected[key], atol=2e-3)
@@ -60,7 +60,7 @@ def test_a_run_leaves_weights_curve_and_card(bank: Path) -> None:
     assert set(card.final_losses) == {"pixel", "adversarial", "critic"}
 
 
-@pytest.mark.parametrize("name", ["wgan_gp", "pixel_shuffle", "vae", "diffusion", "latent_flow"])
+@pytest.mark.parametrize("name", ["wgan_gp", "vae", "vqvae", "diffusion", "latent_flow"])
 def test_a_step_moves_every_weight(bank: Path, name: str) -> None:
     run = training._Run(GENERATORS[name], seed=0, steps=10, checkpoint=bank / "none.npz")
     before = [weight.copy() for weight in run.sampler.get_weights()]
