@@ -12,6 +12,16 @@ from ganamis.zoo import training
 from ganamis.zoo.generators import GENERATORS
 
 
+@pytest.fixture(autouse=True)
+def eager():
+    """A few steps run sooner eagerly than their graph is traced."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
+
+
 @pytest.fixture
 def bank(tmp_path: Path) -> Path:
     """A folder that already holds training slices: noise, so no real series is needed."""
