@@ -40,7 +40,10 @@ def content_score(images: Images, labels: Sequence[str], *, seed: int) -> float:
 
 
 def fingerprint_score(images: Images, labels: Sequence[str], *, seed: int) -> float:
-    """Adjusted Rand index of log power spectra in 32x32 bins, PCA-whitened, k-means, true k."""
+    """Adjusted Rand index of log power spectra in 32x32 bins, PCA-whitened, k-means, true k.
+
+    At least ten images stand behind every whitened component, or noise would be whitened too.
+    """
     size = images.shape[-1]
     taper = np.hanning(size)[:, None] * np.hanning(size)[None]
     centred = images - images.mean(axis=(1, 2), keepdims=True)
@@ -48,7 +51,8 @@ def fingerprint_score(images: Images, labels: Sequence[str], *, seed: int) -> fl
     bins = np.log(reduce(power) + 1e-3)[:, : 32 // 2 + 1]
     features = bins.reshape(len(images), -1)
     features = (features - features.mean(0)) / (features.std(0) + 1e-9)
-    return _cluster_score(features, labels, FINGERPRINT_COMPONENTS, whiten=True, seed=seed)
+    components = min(FINGERPRINT_COMPONENTS, len(images) // 10)
+    return _cluster_score(features, labels, components, whiten=True, seed=seed)
 
 
 def _cluster_score(
