@@ -66,6 +66,9 @@ class VectorQuantised(keras.Model):
         prior_width: Channels of the prior.
     """
 
+    TEMPERATURE = 0.6
+    """Of the token draws: neighbours of one pass are drawn apart, and at 1 contours fray."""
+
     def __init__(
         self, upsampling: str, widths: tuple[int, ...], entries: int, depth: int, prior_width: int
     ) -> None:
@@ -92,7 +95,8 @@ class VectorQuantised(keras.Model):
     def draw(self, logits: Tensor, normal: Tensor) -> Tensor:
         """Invert the cumulative distribution at the normal's own quantile. `[N, h, w]` int32."""
         quantile = 0.5 * (1 + ops.erf(normal / np.sqrt(2.0)))
-        below = ops.cumsum(ops.softmax(logits, axis=-1), axis=-1) < quantile
+        shares = ops.softmax(logits / self.TEMPERATURE, axis=-1)
+        below = ops.cumsum(shares, axis=-1) < quantile
         tokens = ops.sum(ops.cast(below, "int32"), axis=-1)
         return ops.minimum(tokens, logits.shape[-1] - 1)
 
