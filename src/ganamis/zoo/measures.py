@@ -137,7 +137,8 @@ def _print_training() -> None:
         card = json.loads(shipped(name).with_suffix(".json").read_text())
         with shipped(name).with_suffix(".csv").open(newline="") as file:
             curve = list(csv.DictReader(file))
-        leading = next(key for key in curve[0] if key != "step")
+        # The loss that is trained to the end; the first one where there are several.
+        leading = next(key for key, value in curve[-1].items() if key != "step" and value)
         tenth = max(1, len(curve) // 10)
         places = (slice(0, tenth), slice(3 * tenth, 4 * tenth), slice(-tenth, None))
         means = [np.mean([float(row[leading]) for row in curve[place]]) for place in places]

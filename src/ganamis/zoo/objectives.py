@@ -98,6 +98,14 @@ class Objective:
         """Weights that follow the same losses as the sampler's."""
         return []
 
+    def trained(self) -> dict[str, list[keras.Variable]]:
+        """Weights each optimiser moves."""
+        return {"sampler": self.sampler.trainable_variables + self.trained_along()}
+
+    def phases(self) -> list[tuple[float, Callable[[Batch, Tensor], Losses]]]:
+        """Which step to take from which share of the training on."""
+        return [(0.0, self.step)]
+
     def step(self, batch: Batch, progress: Tensor) -> Losses:
         """One optimisation step.
 
@@ -108,16 +116,14 @@ class Objective:
         Returns:
             Named losses, scalars.
         """
-        variables = self.sampler.trainable_variables + self.trained_along()
         with tf.GradientTape() as tape:
             losses = self.losses(batch, progress)
             total = sum(losses.values())
-        self._apply("sampler", total, variables, tape)
+        self._apply("sampler", total, tape)
         return losses
 
-    def _apply(
-        self, name: str, total: Tensor, variables: list[keras.Variable], tape: tf.GradientTape
-    ) -> None:
+    def _apply(self, name: str, total: Tensor, tape: tf.GradientTape) -> None:
+        variables = self.trained()[name]
         gradients = tape.gradient(total, [variable.value for variable in variables])
         pairs = [
             (tf.zeros_like(v.value) if g is None else g, v)
@@ -133,6 +139,9 @@ class Adversarial(Objective):
         self.critic = Critic(CRITIC_WIDTHS)
         self.helpers["critic"] = self.critic
         self.optimizers["critic"] = self._adam(0.5)
+
+    def trained(self) -> dict[str, list[keras.Variable]]:
+        return {**super().trained(), "critic": self.critic.trainable_variables}
 
     def generator_score(self, fake: Tensor) -> Tensor:
         """Loss of the sampler, from the critic's scores."""
@@ -162,7 +171,7 @@ class Adversarial(Objective):
         with tf.GradientTape() as tape:
             loss = self.critic_loss(self.critic((real, code)), self.critic((fake, code)))
             total = loss + self.critic_penalty(fake, batch)
-        self._apply("critic", total, self.critic.trainable_variables, tape)
+        self._apply("critic", total, tape)
         return {**super().step(batch, progress), "critic": loss}
 
 
@@ -299,28 +308,50 @@ class Flow(Hinge):
         super().prepare()
         self.encoder = Encoder(ENCODER_WIDTHS, 2 * self.sampler.depth)
         self.helpers["encoder"] = self.encoder
+        self.optimizers["flow"] = self._adam(0.5)
+
+    def trained(self) -> dict[str, list[keras.Variable]]:
+        return {**super().trained(), "flow": self.sampler.flow.trainable_variables}
 
     def trained_along(self) -> list[keras.Variable]:
         return self.encoder.trainable_variables
 
-    def losses(self, batch: Batch, progress: Tensor) -> Losses:
-        real, code, noise, uniform = batch
-        normal, fine = noise[..., : self.sampler.depth], noise[..., self.sampler.depth :]
-        mean, log_scale = ops.split(self.encoder((real, code)), 2, axis=-1)
+    def phases(self) -> list[tuple[float, Callable[[Batch, Tensor], Losses]]]:
+        # Once the latents stand still, the flow alone goes on: it is far cheaper a step.
+        return [(0.0, self.step), (0.5, self.flow_step)]
+
+    def encode(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Draw from the posterior. Latent `[N, h, w, D]` and its divergence, a scalar."""
+        mean, log_scale = ops.split(self.encoder((batch.real, batch.code)), 2, axis=-1)
         log_scale = ops.clip(log_scale, -5.0, 2.0)
         divergence = 0.5 * (mean**2 + ops.exp(2 * log_scale) - 1) - log_scale
-        # The flow starts from `normal`: the posterior must not be drawn with the same noise.
-        latent = mean + ops.exp(log_scale) * ops.roll(normal, 1, axis=0)
-        again = self.sampler.decoder((code, ops.concatenate([latent, fine], -1)))
-        score = self.generator_score(self.critic((again, code)))
+        # The flow starts from this noise: the posterior must not be drawn with the same.
+        normal = ops.roll(batch.noise[..., : self.sampler.depth], 1, axis=0)
+        return mean + ops.exp(log_scale) * normal, ops.mean(divergence)
+
+    def losses(self, batch: Batch, progress: Tensor) -> Losses:
+        latent, divergence = self.encode(batch)
+        fine = batch.noise[..., self.sampler.depth :]
+        again = self.sampler.decoder((batch.code, ops.concatenate([latent, fine], -1)))
+        score = self.generator_score(self.critic((again, batch.code)))
         return {
-            "pixel": pixel_loss(real, again),
-            "divergence": self.divergence_weight * ops.mean(divergence),
+            "pixel": pixel_loss(batch.real, again),
+            "divergence": self.divergence_weight * divergence,
             "adversarial": self.adversarial_weight * ops.minimum(progress * 10, 1.0) * score,
-            "velocity": self._flow_loss(tf.stop_gradient(latent), code, normal, uniform),
+            "velocity": self._flow_loss(tf.stop_gradient(latent), batch),
         }
 
-    def _flow_loss(self, latent: Tensor, code: Tensor, normal: Tensor, time: Tensor) -> Tensor:
+    def flow_step(self, batch: Batch, progress: Tensor) -> Losses:
+        """One step of the flow alone."""
+        latent, _ = self.encode(batch)
+        with tf.GradientTape() as tape:
+            loss = self._flow_loss(latent, batch)
+        self._apply("flow", loss, tape)
+        return {"velocity": loss}
+
+    def _flow_loss(self, latent: Tensor, batch: Batch) -> Tensor:
+        code, time = batch.code, batch.uniform
+        normal = batch.noise[..., : self.sampler.depth]
         share = time[:, None, None, None]
         between = share * latent + (1 - share) * normal
         velocity = self.sampler.flow((between, code * 2 - 1, time))

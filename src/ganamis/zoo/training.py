@@ -122,7 +122,7 @@ class _Run:
         self.step, self.seconds = 0, 0.0
         self.curve: list[dict[str, float]] = []
         self.last_losses: dict[str, float] = {}
-        self._compiled = tf.function(self.objective.step)
+        self._phases = [(start, tf.function(step)) for start, step in self.objective.phases()]
         self._build()
         self.average = [weight.numpy() for weight in self.sampler.trainable_variables]
         if checkpoint.exists():
@@ -135,11 +135,8 @@ class _Run:
         self.sampler((code, noise))
         for helper in self.objective.helpers.values():
             helper((image, code))
-        along = self.sampler.trainable_variables + self.objective.trained_along()
-        self.objective.optimizers["sampler"].build(along)
-        if "critic" in self.objective.optimizers:
-            critic = self.objective.helpers["critic"]
-            self.objective.optimizers["critic"].build(critic.trainable_variables)
+        for name, variables in self.objective.trained().items():
+            self.objective.optimizers[name].build(variables)
 
     def advance(self, bank: NDArray[np.uint8]) -> None:
         """One step, with a batch that depends on seed and step only."""
@@ -151,7 +148,8 @@ class _Run:
         for name, optimizer in self.objective.optimizers.items():
             share = self.critic_share if name == "critic" else 1.0
             optimizer.learning_rate = self.spec.rate * share * schedule(progress)
-        losses = self._compiled(batch, tf.constant(progress, tf.float32))
+        step = [step for start, step in self._phases if progress >= start][-1]
+        losses = step(batch, tf.constant(progress, tf.float32))
         decay = min(self.decay, self.step / (self.step + 10))
         for mean, weight in zip(self.average, self.sampler.trainable_variables, strict=True):
             mean += (1 - decay) * (weight.numpy() - mean)
