@@ -21,7 +21,7 @@ app = typer.Typer(
 @app.callback()
 def quiet_libraries() -> None:
     """How many generative models made these images, and which image came from which."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
@@ -88,7 +88,7 @@ def register() -> None:
 def promote() -> None:
     """Let the challenger replace the champion where it is better."""
     from ganamis.params import load_params
-    from ganamis.stages.promote import promote
+    from ganamis.stages.register import promote
 
     promote(load_params())
 

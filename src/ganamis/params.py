@@ -94,6 +94,10 @@ class Cluster(Strict):
     permutations: int = Field(ge=1)
 
 
+class Attribution(Strict):
+    coverage: float = Field(gt=0, lt=1)
+
+
 class Promote(Strict):
     margin: float = Field(ge=0)
     confidence: float = Field(gt=0.5, lt=1)
@@ -107,6 +111,7 @@ class Params(Strict):
     architectures: list[str] = Field(min_length=1)
     profiles: dict[ProfileName, Profile]
     cluster: Cluster
+    attribution: Attribution
     promote: Promote
 
     @model_validator(mode="after")

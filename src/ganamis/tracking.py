@@ -2,6 +2,7 @@
 
 import os
 import socket
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -11,7 +12,9 @@ import mlflow
 import psutil
 from git import InvalidGitRepositoryError, Repo
 from git.exc import GitCommandError, NoSuchPathError
+from mlflow.data.pandas_dataset import from_pandas
 from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from optuna.trial import FrozenTrial, TrialState
 
@@ -118,7 +121,9 @@ def _flat(params: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None:
     """Tie the active run to one split of a data set by its DVC digest (36 characters at most)."""
     table = manifest.split(split)
-    data = mlflow.data.from_pandas(table, source=str(root), name=root.name, digest=digest)  # type: ignore[attr-defined]
+    with warnings.catch_warnings():  # hints on schemas of models, and this is none
+        warnings.simplefilter("ignore")
+        data = from_pandas(table, source=str(root), name=root.name, digest=digest)
     mlflow.log_input(data, context=split)
 
 
@@ -165,13 +170,19 @@ def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str
     )
 
 
-def log_scores(run_id: str, scores: Mapping[str, float]) -> None:
-    """Add metrics to a run that has ended, such as the test scores of a trained extractor."""
+def add_to_run(run_id: str, scores: Mapping[str, float], figures: Path) -> bool:
+    """Add metrics and figures to a run that has ended; False where this store has no such run."""
     client = mlflow.MlflowClient()
     now = get_current_time_millis()
+    try:
+        client.get_run(run_id)
+    except MlflowException:
+        return False
     client.log_batch(run_id, metrics=[Metric(k, float(v), now, 0) for k, v in scores.items()])
+    client.log_artifacts(run_id, str(figures), artifact_path="figures")
+    return True
 
 
-def log_files(folder: Path, *, run_id: str, under: str) -> None:
-    """Copy the files of `folder` to a run's artifacts."""
-    mlflow.MlflowClient().log_artifacts(run_id, str(folder), artifact_path=under)
+def log_folder(folder: Path, *, under: str) -> None:
+    """Copy the files of `folder` to the active run's artifacts."""
+    mlflow.log_artifacts(str(folder), artifact_path=under)

@@ -127,6 +127,7 @@ def search(
         UserError: every trial failed.
     """
     folder.mkdir(parents=True, exist_ok=True)
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
         study_name=study_name,
@@ -138,6 +139,7 @@ def search(
     for earlier in study.get_trials(deepcopy=False, states=FINISHED):
         finished(earlier)
     while (done := len(study.get_trials(deepcopy=False, states=FINISHED))) < settings.trials:
+        print(f"Trial {done + 1} of {settings.trials}", flush=True)
         # A sampler seeded by the number of finished trials draws the same after a resume.
         study.sampler = optuna.samplers.TPESampler(
             seed=seed + done, n_startup_trials=settings.startup_trials
@@ -146,7 +148,9 @@ def search(
             study.enqueue_trial(candidate.first)
         trial = study.ask()
         _run(trial, study, candidate, development, objective, folder=folder)
-        finished(study.trials[trial.number])
+        ended = study.trials[trial.number]
+        print(f"  {ended.state.name.lower()}: {_outcome(ended)}", flush=True)
+        finished(ended)
     try:
         return study.best_trial
     except ValueError as error:
@@ -196,6 +200,14 @@ def _fit_fold(
         classes=len(development.names),
     )
     return development.fold(held_out, extractor.embed(development.images))
+
+
+def _outcome(trial: FrozenTrial) -> str:
+    values = ", ".join(
+        f"{key} {value:.3g}" if isinstance(value, float) else f"{key} {value}"
+        for key, value in trial.params.items()
+    )
+    return f"open-world development ARI {trial.value or 0.0:.4f} ({values})"
 
 
 def trial_folder(folder: Path, study_name: str, number: int) -> Path:

@@ -17,7 +17,7 @@ from ganamis.params import Hyperparameters, Network, Training
 if TYPE_CHECKING:
     import keras
 
-LOG_FILE, BEST_FILE = "epochs.csv", "best.weights.h5"
+LOG_FILE, BEST_FILE = "logs/epochs.csv", "best.weights.h5"
 
 
 @dataclass
@@ -75,7 +75,7 @@ class NetworkTrainer:
         """
         import keras
 
-        folder.mkdir(parents=True, exist_ok=True)
+        (folder / LOG_FILE).parent.mkdir(parents=True, exist_ok=True)
         _, validation = train_test_split(
             np.arange(len(labels)),
             test_size=self.training.validation_share,
@@ -124,7 +124,7 @@ class NetworkTrainer:
                     save_weights_only=True,
                     initial_value_threshold=min(history, default=None),
                 ),
-                keras.callbacks.TensorBoard(folder / "tensorboard", write_graph=False),
+                keras.callbacks.TensorBoard(folder / "logs" / "tensorboard", write_graph=False),
                 _EpochLog(folder, history=history, patience=self.training.patience).callback(),
             ],
             verbose=0,
@@ -227,6 +227,8 @@ class _EpochLog:
             writer.writerow({"epoch": epoch, **logs})
         _epoch_file(self.folder, epoch - 1).unlink(missing_ok=True)
         self.history.append(logs["val_loss"])
+        listing = ", ".join(f"{name} {value:.4f}" for name, value in sorted(logs.items()))
+        print(f"Epoch {epoch + 1}: {listing}", flush=True)
         if _stopped_early(self.history, patience=self.patience):
             model.stop_training = True
 

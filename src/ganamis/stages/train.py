@@ -1,5 +1,6 @@
 """`train`: search, fit and embed with one extractor."""
 
+import shutil
 import time
 from typing import Any
 
@@ -18,6 +19,7 @@ from ganamis.params import Params
 from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
 
 BATCH = 64  # images embedded at once
+LOGS = "logs"
 
 
 def train(architecture: str, params: Params) -> None:
@@ -46,9 +48,8 @@ def train(architecture: str, params: Params) -> None:
             finished=lambda trial: tracking.log_trial(run, trial, architecture=architecture),
         )
         values = best.user_attrs["values"]
-        extractor = chosen.fit_final(
-            development.images, development.labels, values, folder=work / key / "fit"
-        )
+        fitting = work / key / "fit"
+        extractor = chosen.fit_final(development.images, development.labels, values, folder=fitting)
         embeddings = _embed(extractor, data)
         summary: dict[str, Any] = {
             "architecture": architecture,
@@ -63,11 +64,14 @@ def train(architecture: str, params: Params) -> None:
             for held_out in development.names:
                 source = trial_folder(work, key, best.number) / f"{held_out}.npz"
                 Embeddings.load(source).save(folder / "folds" / f"{held_out}.npz")
+            shutil.copytree(fitting / LOGS, folder / LOGS)
             write_json(folder / "metrics.json", {"development_ari_known": best.value})
             write_json(folder / "summary.json", summary)
+        tracking.log_folder(TRAIN / architecture / LOGS, under=LOGS)
         tracking.log_search_result(
             values, score=float(best.value or 0.0), seconds=summary["seconds"]
         )
+        shutil.rmtree(fitting)
 
 
 def _development_set(data: Ingested, params: Params) -> DevelopmentSet:

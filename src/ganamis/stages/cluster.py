@@ -1,0 +1,204 @@
+"""`cluster`: cluster every extractor's embeddings; score them on development and on test."""
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from ganamis import tracking
+from ganamis.clustering.methods import CLUSTERERS
+from ganamis.clustering.methods import cluster as partition
+from ganamis.clustering.scores import score
+from ganamis.clustering.selection import choose, open_world_scores
+from ganamis.contracts import DEVELOPMENT, TEST, Embeddings, Fold
+from ganamis.data.splits import held_out_share
+from ganamis.files import read_json, require, whole_folder, write_json
+from ganamis.params import Params
+from ganamis.stages.drawings import draw
+from ganamis.stages.paths import CLUSTER, CONTENT, TRAIN, Ingested, read_ingested
+
+MODES = {"known": True, "unknown": False}
+
+
+def cluster(params: Params) -> None:
+    """Cluster and score; write `development.csv`, `assignments/`, `scores.csv` and `metrics.json`.
+
+    `development.csv` is all that selection reads; the test labels touch only the last two.
+    """
+    data = read_ingested(params)
+    embeddings = {name: _embeddings(name) for name in params.architectures}
+    with tracking.stage_run(
+        "cluster",
+        name="cluster",
+        params={
+            "seed": params.seed,
+            "data_digest": data.digest,
+            "cluster": params.cluster.model_dump(),
+        },
+        tags={"profile": params.profile},
+    ):
+        tracking.log_data(data.manifest, data.root, data.digest, split=TEST)
+        development = _development_scores(data, params)
+        assignments = {
+            name: _assign(name, stored, data, params)
+            for name, stored in track(
+                {**embeddings, CONTENT: data.content}.items(), description="Clustering"
+            )
+        }
+        scores = _test_scores(assignments, data, params)
+        with whole_folder(CLUSTER) as folder:
+            development.to_csv(folder / "development.csv", index=False)
+            (folder / "assignments").mkdir()
+            for name, table in assignments.items():
+                table.to_csv(folder / "assignments" / f"{name}.csv", index=False)
+            scores.to_csv(folder / "scores.csv", index=False)
+            write_json(folder / "metrics.json", _metrics(development, scores))
+            clusterers = {
+                str(name): str(choose(rows)["clusterer"])
+                for name, rows in development.groupby("architecture", sort=False)
+            }
+            draw(folder / "figures", embeddings, assignments, clusterers, scores, data, params)
+            tracking.log_folder(folder, under="cluster")
+        _log_per_extractor(params, development, scores)
+    _print(scores, data)
+
+
+def _embeddings(name: str) -> Embeddings:
+    path = TRAIN / name / "embeddings.npz"
+    return Embeddings.load(require(path, stage=f"train --architecture {name}"))
+
+
+def read_folds(architecture: str, data: Ingested, params: Params) -> list[Fold]:
+    """The open-world folds that `train` left for `architecture`."""
+    rows = data.manifest.split(DEVELOPMENT).drop_duplicates("id").reset_index(drop=True)
+    share = params.active.search.query_share
+    query = held_out_share(rows, share=share, seed=params.seed)
+    generators = rows["generator"].to_numpy(dtype=str)
+    ids = rows["id"].to_numpy(dtype=str)
+    folds = []
+    for path in sorted((TRAIN / architecture / "folds").glob("*.npz")):
+        folds.append(
+            Fold(
+                held_out=path.stem,
+                embeddings=Embeddings(ids=ids, features=Embeddings.load(path).select(ids)),
+                generators=generators,
+                reference=~query & (generators != path.stem),
+                query=query,
+            )
+        )
+    return folds
+
+
+def _development_scores(data: Ingested, params: Params) -> pd.DataFrame:
+    tables = []
+    for name in track(params.architectures, description="Open-world folds"):
+        folds = read_folds(name, data, params)
+        table = open_world_scores(folds, settings=params.cluster, seed=params.seed)
+        tables.append(table.assign(architecture=name))
+    return pd.concat(tables, ignore_index=True)
+
+
+def _assign(name: str, stored: Embeddings, data: Ingested, params: Params) -> pd.DataFrame:
+    """Cluster the test images in every way: columns `id` and `<clusterer>_<mode>`."""
+    development = data.manifest.split(DEVELOPMENT).drop_duplicates("id")
+    ids = np.unique(data.manifest.split(TEST)["id"].to_numpy(dtype=str))
+    known = params.cluster.known_generators or (data.labels["generator"].nunique() or None)
+    columns: dict[str, Any] = {"id": ids}
+    for clusterer in CLUSTERERS:
+        for mode, given in MODES.items():
+            if given and known is None:
+                continue
+            labels = partition(
+                clusterer,
+                stored.select(ids),
+                stored.select(development["id"].to_numpy(dtype=str)),
+                development["generator"].to_numpy(dtype=str),
+                count=known if given else None,
+                components=params.cluster.components,
+                shrinkage=params.cluster.shrinkage,
+                largest=params.cluster.largest,
+                seed=params.seed,
+            )
+            if labels is not None:
+                columns[f"{clusterer}_{mode}"] = labels
+    return pd.DataFrame(columns)
+
+
+def _test_scores(
+    assignments: dict[str, pd.DataFrame], data: Ingested, params: Params
+) -> pd.DataFrame:
+    """One row per extractor, clusterer and mode; no rows where the test set has no labels."""
+    rows = []
+    labels = data.labels
+    for name, table in assignments.items():
+        joined = labels.merge(table, on="id", how="left", validate="many_to_one")
+        for column in table.columns.drop("id"):
+            if joined.empty:
+                continue
+            clusterer, mode = column.rsplit("_", 1)
+            card = score(
+                joined[column].to_numpy(dtype=int),
+                joined["generator"].to_numpy(dtype=str),
+                bootstrap=params.cluster.bootstrap,
+                permutations=params.cluster.permutations,
+                seed=params.seed,
+            )
+            rows.append({"architecture": name, "clusterer": clusterer, "mode": mode, **vars(card)})
+    return pd.DataFrame(rows)
+
+
+def _development_means(development: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """Mean open-world ARI over the held-out generators, by extractor and clusterer_mode."""
+    mode = development["known"].map({True: "known", False: "unknown"})
+    named = development.assign(column=development["clusterer"] + "_" + mode)
+    means = named.groupby(["architecture", "column"], as_index=False)["ari"].mean()
+    nested: dict[str, dict[str, float]] = {}
+    for name, column, ari in means.itertuples(index=False, name=None):
+        nested.setdefault(name, {})[column] = float(ari)
+    return nested
+
+
+def _metrics(development: pd.DataFrame, scores: pd.DataFrame) -> dict[str, Any]:
+    """What `dvc metrics show` shows."""
+    metrics: dict[str, Any] = {"development_ari": _development_means(development), "test_ari": {}}
+    for row in scores.to_dict("records"):
+        column = f"{row['clusterer']}_{row['mode']}"
+        metrics["test_ari"].setdefault(row["architecture"], {})[column] = row["ari"]
+    return metrics
+
+
+def _log_per_extractor(params: Params, development: pd.DataFrame, scores: pd.DataFrame) -> None:
+    """Put the scores on the run that trained the extractor, where the UI compares extractors."""
+    means = _development_means(development)
+    for name in params.architectures:
+        metrics = {f"development_ari_{column}": ari for column, ari in means[name].items()}
+        for row in scores[scores["architecture"] == name].to_dict("records") if len(scores) else []:
+            column = f"{row['clusterer']}_{row['mode']}"
+            metrics[f"test_ari_{column}"] = row["ari"]
+            metrics[f"test_ari_{column}_low"] = row["ari_low"]
+            metrics[f"test_ari_{column}_high"] = row["ari_high"]
+        run_id = read_json(TRAIN / name / "summary.json", stage="train")["run_id"]
+        if not tracking.add_to_run(run_id, metrics, CLUSTER / "figures" / name):
+            print(f"The run that trained {name} is not in this tracking store; scores not added.")
+
+
+def _print(scores: pd.DataFrame, data: Ingested) -> None:
+    console = Console()
+    if scores.empty:
+        console.print("No test_labels.csv: the test images were clustered, and cannot be scored.")
+        return
+    table = Table(title=f"ARI on {data.summary['test_images']} test images (95 % interval)")
+    for heading in ("extractor", "k-means", "k-means whitened", "HDBSCAN, number unknown"):
+        table.add_column(heading)
+    shown = [("kmeans", "known"), ("kmeans_whitened", "known"), ("hdbscan", "unknown")]
+    by_key = {(r["architecture"], r["clusterer"], r["mode"]): r for r in scores.to_dict("records")}
+    for name in dict.fromkeys(scores["architecture"]):
+        cells = []
+        for clusterer, mode in shown:
+            row = by_key[name, clusterer, mode]
+            cells.append(f"{row['ari']:+.4f} [{row['ari_low']:+.4f}, {row['ari_high']:+.4f}]")
+        table.add_row(name, *cells)
+    console.print(table)

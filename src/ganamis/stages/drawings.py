@@ -1,0 +1,79 @@
+"""The figures of `cluster`: one comparison of all extractors, and three figures for each."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.progress import track
+
+from ganamis.clustering.whitening import within_class_whitening
+from ganamis.contracts import DEVELOPMENT, TEST, Embeddings
+from ganamis.data.batches import stream_images
+from ganamis.params import Params
+from ganamis.report.figures import ari_chart, confusion, embedding_map, spectra
+from ganamis.report.power_spectra import log_power_spectra
+from ganamis.stages.paths import Ingested
+
+BATCH = 128
+
+
+def draw(
+    folder: Path,
+    embeddings: dict[str, Embeddings],
+    assignments: dict[str, pd.DataFrame],
+    clusterers: dict[str, str],
+    scores: pd.DataFrame,
+    data: Ingested,
+    params: Params,
+) -> None:
+    """Draw into `folder`.
+
+    Args:
+        embeddings, assignments: by extractor. clusterers: the one to draw for each extractor.
+        scores: may have no rows, where the test set has no labels.
+    """
+    folder.mkdir()
+    if len(scores):
+        ari_chart(scores, folder / "ari.png")
+    power = _test_spectra(data)
+    truth = data.labels.drop_duplicates("id").set_index("id")["generator"]
+    development = data.manifest.split(DEVELOPMENT).drop_duplicates("id")
+    for name, clusterer in track(clusterers.items(), description="Drawing"):
+        target = folder / name
+        target.mkdir()
+        table = assignments[name]
+        ids = table["id"].to_numpy(dtype=str)
+        clusters = _titles(table[f"{clusterer}_unknown"].to_numpy())
+        whitening = within_class_whitening(
+            embeddings[name].select(development["id"].to_numpy(dtype=str)),
+            development["generator"].to_numpy(dtype=str),
+            components=params.cluster.components,
+            shrinkage=params.cluster.shrinkage,
+        )
+        groups = {f"clusters ({clusterer}, number unknown)": clusters}
+        if len(truth):
+            groups["generators"] = truth.loc[ids].to_numpy(dtype=str)
+            confusion(clusters, groups["generators"], target / "confusion.png")
+        points = whitening.transform(embeddings[name].select(ids))
+        embedding_map(points, groups, target / "embedding_map.png")
+        means = {title: power.loc[ids[clusters == title]] for title in sorted(set(clusters))}
+        side = int(power.shape[1] ** 0.5)
+        spectra(
+            {
+                title: rows.to_numpy().mean(axis=0).reshape(side, side)
+                for title, rows in means.items()
+            },
+            target / "spectra.png",
+        )
+
+
+def _titles(labels: np.ndarray) -> np.ndarray:
+    return np.array(["unassigned" if label < 0 else f"cluster {label}" for label in labels])
+
+
+def _test_spectra(data: Ingested) -> pd.DataFrame:
+    """Log power spectra of the test images, one flattened row per image id."""
+    rows = data.manifest.split(TEST).drop_duplicates("id")
+    batches = stream_images(data.root, rows, batch=BATCH)
+    cells = np.concatenate([log_power_spectra(images) for images in batches])
+    return pd.DataFrame(cells.reshape(len(cells), -1), index=rows["id"])

@@ -1,0 +1,27 @@
+"""`select`: choose extractor and clusterer on development data alone."""
+
+import pandas as pd
+
+from ganamis.clustering.selection import choose
+from ganamis.files import require, write_json
+from ganamis.params import Params
+from ganamis.stages.paths import CLUSTER, SELECT
+
+
+def select(params: Params) -> None:
+    """Read `development.csv`, write `selection.json`."""
+    table = require(CLUSTER / "development.csv", stage="cluster")
+    best = choose(pd.read_csv(table))
+    write_json(
+        SELECT / "selection.json",
+        {
+            "architecture": best["architecture"],
+            "clusterer": best["clusterer"],
+            "development_ari_unknown": float(best["unknown"]),
+            "development_ari_known": None if pd.isna(best["known"]) else float(best["known"]),
+        },
+    )
+    print(
+        f"Selected {best['architecture']} with {best['clusterer']}: open-world development ARI "
+        f"{best['unknown']:.4f}, the number of generators unknown."
+    )

@@ -1,0 +1,106 @@
+"""The project's own files agree with each other."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
+from typer.testing import CliRunner
+
+from ganamis.__main__ import app
+from ganamis.extractors.candidates import candidate
+from ganamis.params import ProfileName, load_params
+
+ROOT = Path(__file__).parent.parent
+
+
+def _pins(name: str) -> dict[str, list[Version]]:
+    pins: dict[str, list[Version]] = {}
+    for line in (ROOT / name).read_text().splitlines():
+        if re.match(r"[A-Za-z0-9]", line):
+            requirement = Requirement(line)
+            (specifier,) = requirement.specifier
+            pins.setdefault(canonicalize_name(requirement.name), []).append(
+                Version(specifier.version)
+            )
+    return pins
+
+
+def _abstract(extra: str | None = None) -> list[Requirement]:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    lines = project["optional-dependencies"][extra] if extra else project["dependencies"]
+    return [Requirement(line) for line in lines]
+
+
+@pytest.mark.parametrize(
+    ("pins", "extra"), [("requirements.txt", None), ("requirements-dev.txt", "dev")]
+)
+def test_every_dependency_is_pinned_within_its_bounds(pins: str, extra: str | None) -> None:
+    pinned = _pins(pins)
+    for requirement in _abstract(extra):
+        versions = pinned.get(canonicalize_name(requirement.name))
+        assert versions, f"{requirement.name} is not pinned in {pins}; run `make lock`"
+        for version in versions:
+            assert requirement.specifier.contains(version), f"{requirement} against {version}"
+
+
+def test_both_lists_of_pins_agree() -> None:
+    development = _pins("requirements-dev.txt")
+    for name, versions in _pins("requirements.txt").items():
+        assert development.get(name, versions) == versions, name
+
+
+def test_conda_environment_takes_everything_from_the_pins() -> None:
+    dependencies = yaml.safe_load((ROOT / "conda.yaml").read_text())["dependencies"]
+    assert dependencies[-1] == {"pip": ["-r requirements.txt", "-e ."]}
+    assert all(re.match(r"python=|pip$", line) for line in dependencies[:-1])
+
+
+def test_a_lock_file_that_would_replace_conda_yaml_is_absent() -> None:
+    assert not (ROOT / "uv.lock").exists()
+
+
+def _dvc_commands() -> set[str]:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    commands = {stage["do"]["cmd"] if "do" in stage else stage["cmd"] for stage in stages.values()}
+    return {command.replace("${item}", "{architecture}") for command in commands}
+
+
+def test_mlflow_and_dvc_run_the_same_commands() -> None:
+    entries = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]
+    commands = {entry["command"] for entry in entries.values()}
+    assert commands >= _dvc_commands()
+    assert entries["main"]["command"] == "dvc repro"
+
+
+def test_every_entry_point_is_a_subcommand_of_the_same_name() -> None:
+    entries = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]
+    for name, entry in entries.items():
+        if name != "main":
+            assert entry["command"].startswith(f"python -m ganamis {name}")
+            result = CliRunner().invoke(app, [name, "--help"])
+            assert result.exit_code == 0, name
+
+
+def test_the_choice_does_not_depend_on_test_labels() -> None:
+    stages = yaml.safe_load((ROOT / "dvc.yaml").read_text())["stages"]
+    assert stages["select"]["deps"] == ["results/cluster/development.csv"]
+    trained_on = stages["train"]["do"]["deps"]
+    assert not [path for path in trained_on if "labels" in path or path == "results/ingest"]
+
+
+@pytest.mark.parametrize("profile", ["two_cores", "paper"])
+def test_every_listed_architecture_has_its_numbers(profile: ProfileName) -> None:
+    params = load_params(ROOT / "params.yaml").model_copy(update={"profile": profile})
+    for name in params.architectures:
+        assert candidate(name, params).first
+
+
+def test_no_path_of_one_machine_is_in_the_repository() -> None:
+    forbidden = re.compile(r"/(home|root|Users)/|/work/")
+    for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]:
+        assert not forbidden.search(path.read_text()), path
