@@ -73,7 +73,7 @@ def _dcgan(seed: int) -> Generator:
         loss="10 L1 + 0.2 hinge adversarial (patch critic)",
         objective="hinge",
         seed=seed,
-        steps=2000,
+        steps=1600,
         batch=8,
         rate=1e-3,
         noise_channels=24,
