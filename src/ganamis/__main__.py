@@ -39,6 +39,26 @@ def import_(
 
 
 @app.command()
+def sample() -> None:
+    """Draw the default data set from the generators that come with the package."""
+    from ganamis.params import load_params
+    from ganamis.stages.data import sample
+
+    sample(load_params())
+
+
+@app.command()
+def train_zoo(
+    generator: Annotated[str, typer.Option(help="A generator of the zoo.")],
+) -> None:
+    """Train one generator of the zoo anew from the real CT series (extra: zoo)."""
+    from ganamis.params import load_params
+    from ganamis.stages.zoo import train_zoo
+
+    train_zoo(generator, load_params())
+
+
+@app.command()
 def ingest() -> None:
     """Check the data set and write its manifest."""
     from ganamis.params import load_params

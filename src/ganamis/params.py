@@ -24,6 +24,11 @@ class Data(Strict):
     near_duplicate: float = Field(ge=0)
 
 
+class Sample(Strict):
+    development: dict[str, int] = Field(min_length=2)
+    test: dict[str, int] = Field(min_length=1)
+
+
 class Training(Strict):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
@@ -108,6 +113,7 @@ class Params(Strict):
     seed: int = Field(ge=0, lt=2**32)
     profile: ProfileName
     data: Data
+    sample: Sample
     architectures: list[str] = Field(min_length=1)
     profiles: dict[ProfileName, Profile]
     cluster: Cluster

@@ -4,7 +4,7 @@ import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -188,3 +188,12 @@ def add_to_run(run_id: str, scores: Mapping[str, float], figures: Path) -> bool:
 def log_folder(folder: Path, *, under: str) -> None:
     """Copy the files of `folder` to the active run's artifacts."""
     mlflow.log_artifacts(str(folder), artifact_path=under)
+
+
+def log_card(card: Mapping[str, Any], files: Sequence[Path]) -> None:
+    """Record a generator's training card and its files on the active run."""
+    losses = card["final_losses"]
+    mlflow.log_params({key: card[key] for key in card.keys() - {"final_losses", "wall_seconds"}})
+    mlflow.log_metrics({"wall_seconds": card["wall_seconds"], **losses})
+    for path in files:
+        mlflow.log_artifact(str(path))

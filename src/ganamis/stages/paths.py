@@ -13,7 +13,7 @@ from ganamis.errors import UserError
 from ganamis.files import read_json, require
 from ganamis.params import Params
 
-IMPORTED = Path("data/imported")
+IMPORTED, ZOO = Path("data/imported"), Path("data/zoo")
 RESULTS = Path("results")
 WORK = Path("work")  # what an interrupted stage goes on from; never a result
 INGEST = RESULTS / "ingest"
@@ -58,7 +58,8 @@ def data_root(params: Params) -> Path:
     root = Path(params.data.root)
     if not root.is_dir():
         raise UserError(
-            f"data.root '{root}' is missing; run `ganamis import <folder>` (make run DATA=<folder>)"
+            f"data.root '{root}' is missing; run `ganamis sample` for the default data, or "
+            "`ganamis import <folder>` (make run DATA=<folder>) for your own"
         )
     return root
 
