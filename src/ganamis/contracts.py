@@ -6,6 +6,7 @@ G generators. Rows are joined by image id and never by position.
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -96,6 +97,18 @@ class Embeddings:
     def load(cls, path: Path) -> "Embeddings":
         with np.load(path, allow_pickle=False) as stored:
             return cls(ids=stored["ids"], features=stored["features"])
+
+
+class Extractor(Protocol):
+    """Turns images into embeddings."""
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Embed `[N, H, W]` uint8 as `[N, D]` float32."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to embed again into `folder`."""
+        ...
 
 
 @dataclass(frozen=True)

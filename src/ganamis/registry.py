@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -83,7 +83,7 @@ def register(
         model_config={"size": size},
         code_paths=[str(Path(ganamis.__file__).parent)],
         signature=SIGNATURE,
-        pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
+        pip_requirements=_requirements(),
     )
     client = mlflow.MlflowClient()
     try:
@@ -96,6 +96,13 @@ def register(
     )
     client.set_registered_model_alias(MODEL, CHALLENGER, created.version)
     return created
+
+
+def _requirements() -> list[str]:
+    """Pins of what the served model imports, under the names they are installed by here."""
+    installed = packages_distributions()
+    names = {name for module in IMPORTED for name in installed[module]}
+    return sorted(f"{name}=={version(name)}" for name in names)
 
 
 def champion() -> ModelVersion | None:

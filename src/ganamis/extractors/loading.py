@@ -2,9 +2,9 @@
 
 from pathlib import Path
 
+from ganamis.contracts import Extractor
 from ganamis.errors import UserError
 from ganamis.extractors.network import MODEL_FILE, NetworkExtractor
-from ganamis.extractors.search import Extractor
 
 
 def load_extractor(folder: Path) -> Extractor:

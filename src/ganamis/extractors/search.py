@@ -16,23 +16,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ganamis.contracts import Embeddings, Fold
+from ganamis.contracts import Embeddings, Extractor, Fold
 from ganamis.errors import UserError
 from ganamis.params import Search
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-class Extractor(Protocol):
-    """Turns images into embeddings."""
-
-    def embed(self, images: np.ndarray) -> np.ndarray:
-        """Embed `[N, H, W]` uint8 as `[N, D]` float32."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write everything needed to embed again into `folder`."""
-        ...
 
 
 class Candidate(Protocol):

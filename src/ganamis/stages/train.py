@@ -9,11 +9,11 @@ from rich.progress import track
 
 from ganamis import tracking
 from ganamis.clustering.selection import search_objective
-from ganamis.contracts import DEVELOPMENT, Embeddings
+from ganamis.contracts import DEVELOPMENT, Embeddings, Extractor
 from ganamis.data.batches import load_images, stream_images
 from ganamis.data.splits import held_out_share
 from ganamis.extractors.candidates import candidate
-from ganamis.extractors.search import DevelopmentSet, Extractor, search, trial_folder
+from ganamis.extractors.search import DevelopmentSet, search, trial_folder
 from ganamis.files import whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
