@@ -27,9 +27,7 @@ DESCRIPTION = (
     "Attributes synthetic medical images to generative models: extractor, whitening, clusters and "
     "the names of known generators. Aliases: challenger, champion, previous."
 )
-REQUIRED = (
-    "keras mlflow numpy optuna pandas pillow pydantic pyyaml rich scikit-learn scipy tensorflow-cpu"
-).split()
+IMPORTED = ("PIL", "keras", "mlflow", "numpy", "pandas", "scipy", "sklearn", "tensorflow")
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),
     outputs=Schema(
