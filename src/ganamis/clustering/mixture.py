@@ -4,8 +4,11 @@ After whitening by what varies inside known generators, that is what one more ge
 show; the points correct the expectation as far as there are enough of them.
 """
 
+from dataclasses import dataclass
+
 import numpy as np
 from scipy.linalg import eigh
+from scipy.special import softmax
 
 MEAN_PRIOR = 0.01  # weight, in points, of the expectation that a mean is at the origin
 
@@ -48,37 +51,50 @@ def tied_mixture(
     return shares.argmax(axis=1)
 
 
-def assign(
-    points: np.ndarray, reference: np.ndarray, labels: np.ndarray, *, prior: float, batch: int
-) -> np.ndarray:
-    """Assign points to clusters by Gaussians fitted to a labelled reference.
+@dataclass(frozen=True)
+class GaussianClusters:
+    """One Gaussian a cluster: the rule that assigns images never clustered.
 
-    Each cluster has its own covariance, with `prior` points of the shared one.
-
-    Args:
-        points: `[N, C]`. reference: `[M, C]`. labels: `[M]` int, 0 to K - 1.
-        batch: points scored at once.
-
-    Returns:
-        `[N]` int.
+    means: `[K, C]`. whitenings: `[K, C, C]`. constants: `[K]`, log weights and normalisations.
     """
-    clusters = np.unique(labels)
-    centred = reference.astype(np.float64)
-    means = np.stack([reference[labels == index].mean(axis=0) for index in clusters])
-    centred -= means[np.searchsorted(clusters, labels)]
-    shared = (centred.T @ centred + prior * np.eye(points.shape[1])) / (len(reference) + prior)
-    whitenings, constants = [], []
-    for index in clusters:
-        own = centred[labels == index]
-        values, vectors = eigh((own.T @ own + prior * shared) / (len(own) + prior))
-        whitenings.append(vectors / np.sqrt(values))
-        constants.append(np.log(len(own)) - 0.5 * np.log(values).sum())
-    assigned = np.empty(len(points), dtype=int)
-    for start in range(0, len(points), batch):
-        rows = points[start : start + batch]
-        scores = [
-            constant - 0.5 * (((rows - mean) @ whiten) ** 2).sum(axis=1)
-            for mean, whiten, constant in zip(means, whitenings, constants, strict=True)
+
+    means: np.ndarray
+    whitenings: np.ndarray
+    constants: np.ndarray
+
+    @classmethod
+    def fit(cls, points: np.ndarray, labels: np.ndarray, *, prior: float) -> "GaussianClusters":
+        """Fit to `[N, C]` points and `[N]` int labels, 0 to K - 1.
+
+        Each cluster has its own covariance, with `prior` points of the shared one, and that with
+        `prior` points of the identity.
+        """
+        count = int(labels.max()) + 1
+        means = np.stack([points[labels == index].mean(axis=0) for index in range(count)])
+        centred = points - means[labels]
+        shared = centred.T @ centred + prior * np.eye(points.shape[1])
+        shared /= len(points) + prior
+        whitenings, constants = [], []
+        for index in range(count):
+            own = centred[labels == index]
+            values, vectors = eigh((own.T @ own + prior * shared) / (len(own) + prior))
+            whitenings.append(vectors / np.sqrt(values))
+            constants.append(np.log(len(own)) - 0.5 * np.log(values).sum())
+        return cls(means, np.stack(whitenings), np.array(constants))
+
+    def posteriors(self, points: np.ndarray) -> np.ndarray:
+        """Probabilities `[N, K]` of the clusters at `[N, C]` points."""
+        return softmax(self._scores(points), axis=1)
+
+    def assign(self, points: np.ndarray, *, batch: int) -> np.ndarray:
+        """Most probable cluster `[N]` int, `batch` points at once."""
+        starts = range(0, len(points), batch)
+        best = [self._scores(points[start : start + batch]).argmax(axis=1) for start in starts]
+        return np.concatenate(best)
+
+    def _scores(self, points: np.ndarray) -> np.ndarray:
+        squares = [
+            (((points - mean) @ whiten) ** 2).sum(axis=1)
+            for mean, whiten in zip(self.means, self.whitenings, strict=True)
         ]
-        assigned[start : start + batch] = clusters[np.argmax(scores, axis=0)]
-    return assigned
+        return self.constants - 0.5 * np.stack(squares, axis=1)

@@ -43,10 +43,15 @@ def within_image_scatter(views: np.ndarray) -> np.ndarray:
     return rows.T @ rows / (count * (places - 1) * places)
 
 
-def inverse_root(covariance: np.ndarray, *, shrinkage: float) -> np.ndarray:
-    """`B` `[D, D]` with `B' C B = I`, C shrunk towards a multiple of the identity."""
+def shrunk(covariance: np.ndarray, *, shrinkage: float) -> np.ndarray:
+    """`[D, D]` moved towards a multiple of the identity: 0 as it is, 1 all the way."""
     target = (np.trace(covariance) / len(covariance) or 1.0) * np.eye(len(covariance))
-    values, vectors = eigh((1 - shrinkage) * covariance + shrinkage * target)
+    return (1 - shrinkage) * covariance + shrinkage * target
+
+
+def inverse_root(covariance: np.ndarray) -> np.ndarray:
+    """`B` `[D, D]` with `B' C B = I`."""
+    values, vectors = eigh(covariance)
     return vectors / np.sqrt(np.maximum(values, 1e-12))
 
 
@@ -118,20 +123,26 @@ class Nuisance:
         classifier.fit(seen.reshape(len(classes), -1), classes)
         return condition_weights(classifier.predict_proba(points[:, :components]))
 
-    def scatter(self, weights: np.ndarray) -> np.ndarray:
-        """Within-generator covariance `[P, P]` of a batch whose conditions have these shares.
+    def scatter(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Within-generator covariances of a batch whose conditions have these shares `[C]`.
 
-        The covariance inside each condition, plus that of the conditions' means around their own
-        mean inside a generator: a uniformly degraded batch pays nothing for the latter.
+        Returns:
+            `[P, P]` inside a condition, averaged; and `[P, P]` of a generator's means under the
+            conditions around their own mean, which is zero for a uniformly degraded batch.
         """
         classes, rows = np.unique(self.labels, return_inverse=True)
         pairs = zip(weights, self.copies, strict=True)
-        total = sum(w * within_scatter(copy, rows) for w, copy in pairs if w > 0)
+        inside = sum(w * within_scatter(copy, rows) for w, copy in pairs if w > 0)
+        between = np.zeros((self.basis.shape[1],) * 2)
         for index in range(len(classes)):
             means = self.copies[:, rows == index].mean(axis=1, dtype=np.float64)
             apart = means - weights @ means
-            total = total + (apart.T * weights) @ apart * np.mean(rows == index)
-        return np.asarray(total)
+            between += (apart.T * weights) @ apart * np.mean(rows == index)
+        return np.asarray(inside), between
+
+    def under(self, weights: np.ndarray) -> np.ndarray:
+        """The M development images `[M, P]`, each averaged over conditions with these shares."""
+        return np.tensordot(weights, self.copies, axes=1)
 
     def save(self, path: Path) -> None:
         with whole_file(path) as temporary:
@@ -175,21 +186,28 @@ def fit_batch(
     *,
     dimensions: int,
     shrinkage: float,
+    emphasis: float,
     condition_components: int,
 ) -> BatchWhitening:
     """Whiten by the nuisance matched to a batch, then keep its leading directions.
 
     After whitening, unit variance is what one generator shows; the principal directions of the
-    batch are those in which it exceeds this the most.
+    batch are those in which it exceeds this the most. A batch too small to show them is joined by
+    the development images.
 
     Args:
         views: `[N, V, P]` reduced features of the batch.
         dimensions: directions kept.
+        emphasis: factor on what the conditions change; above 1 it is projected out the more, as
+            in nuisance attribute projection (Solomonoff et al. 2005).
     """
     points = views.mean(axis=1)
     weights = nuisance.weights(points, components=condition_components, shrinkage=shrinkage)
-    covariance = nuisance.scatter(weights) + within_image_scatter(views)
-    whiten = inverse_root(covariance, shrinkage=shrinkage)
+    inside, between = nuisance.scatter(weights)
+    inside = shrunk(inside + within_image_scatter(views), shrinkage=shrinkage)
+    whiten = inverse_root(inside + emphasis * between)
+    if len(points) < 2 * dimensions:
+        points = np.concatenate([points, nuisance.under(weights)])
     mean = points.mean(axis=0, dtype=np.float64)
     scaled = (points - mean) @ whiten
     kept = min(dimensions, scaled.shape[1])

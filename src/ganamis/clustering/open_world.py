@@ -5,6 +5,7 @@ groups without such a gap between them are joined again (over-cluster and merge,
 2021, with a test of their separation in place of a classifier).
 """
 
+import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -12,8 +13,9 @@ import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import KMeans
 from sklearn.decomposition import FastICA
+from sklearn.exceptions import ConvergenceWarning
 
-from ganamis.clustering.mixture import assign, tied_mixture
+from ganamis.clustering.mixture import GaussianClusters, tied_mixture
 from ganamis.clustering.separation import local_coordinates, pair_separation, separation
 
 WARD_GROUPS = (2, 3, 4, 5)
@@ -53,6 +55,15 @@ def _two_means_cut(values: np.ndarray, *, margin: int) -> np.ndarray:
     return values > (ordered[index] + ordered[index + 1]) / 2
 
 
+def _independent(white: np.ndarray, *, seed: int) -> np.ndarray:
+    """Independent components `[N, C]` of white points: the least Gaussian of their projections."""
+    ica = FastICA(whiten=False, max_iter=100, tol=1e-3, random_state=seed)
+    with warnings.catch_warnings():
+        # Gaussian axes have no best rotation; wherever the search stops serves as a candidate.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        return ica.fit_transform(white)
+
+
 def _candidate_cuts(points: np.ndarray, *, smallest: int, seed: int) -> Iterator[np.ndarray]:
     """Ways `[N]` bool to cut a group in two, in its own scale and with all scales made equal."""
     equal = points / np.maximum(points.std(axis=0), 1e-9)
@@ -62,12 +73,9 @@ def _candidate_cuts(points: np.ndarray, *, smallest: int, seed: int) -> Iterator
             labels = fcluster(tree, groups, "maxclust")
             yield from (labels == label for label in range(1, groups + 1))
         yield KMeans(2, n_init=KMEANS_STARTS, random_state=seed).fit_predict(view) == 1
-    axes = min(AXES, points.shape[1])
-    start = np.linalg.qr(np.random.default_rng(seed).normal(size=(axes, axes)))[0]
-    ica = FastICA(axes, whiten=False, max_iter=100, tol=1e-3, w_init=start)
-    independent = ica.fit_transform(equal[:, :axes])
+    principal = equal[:, :AXES]
     margin = max(smallest, len(points) // 12)
-    for axis in np.concatenate([independent, equal[:, :axes]], axis=1).T:
+    for axis in np.concatenate([_independent(principal, seed=seed), principal], axis=1).T:
         yield _two_means_cut(axis, margin=margin)
 
 
@@ -211,4 +219,5 @@ def discover(
         labels = np.empty(len(points), dtype=int)
         labels[order] = found
         return labels
-    return assign(points, sample, found, prior=settings.prior, batch=BATCH)
+    clusters = GaussianClusters.fit(sample, found, prior=settings.prior)
+    return clusters.assign(points, batch=BATCH)

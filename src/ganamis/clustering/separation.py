@@ -52,6 +52,14 @@ def fisher_projection(points: np.ndarray, second: np.ndarray, *, prior: float) -
     return positions
 
 
+def standard_distance(positions: np.ndarray, second: np.ndarray) -> float:
+    """Distance of two groups' mean positions in their pooled standard deviation."""
+    first_group, second_group = positions[~second], positions[second]
+    within = first_group.var() * len(first_group) + second_group.var() * len(second_group)
+    distance = second_group.mean() - first_group.mean()
+    return float(distance / np.sqrt(max(within / len(positions), 1e-12)))
+
+
 def separation(points: np.ndarray, second: np.ndarray, *, prior: float) -> float:
     """Dip along the cross-fitted Fisher axis times the root of the number of points.
 
@@ -59,12 +67,7 @@ def separation(points: np.ndarray, second: np.ndarray, *, prior: float) -> float
     of any size; 0 where the groups are closer than two halves of one Gaussian.
     """
     positions = fisher_projection(points, second, prior=prior)
-    if positions is None:
-        return 0.0
-    first_group, second_group = positions[~second], positions[second]
-    within = first_group.var() * len(first_group) + second_group.var() * len(second_group)
-    distance = second_group.mean() - first_group.mean()
-    if distance < LEAST_DISTANCE * np.sqrt(within / len(positions)):
+    if positions is None or standard_distance(positions, second) < LEAST_DISTANCE:
         return 0.0
     return float(dipstat(positions) * np.sqrt(len(positions)))
 

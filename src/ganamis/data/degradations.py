@@ -36,7 +36,9 @@ def _resize(image: np.ndarray, _: np.random.Generator, *, scale: float) -> np.nd
     height, width = image.shape
     small = (max(1, round(width * scale)), max(1, round(height * scale)))
     bicubic = Image.Resampling.BICUBIC
-    return np.asarray(Image.fromarray(image).resize(small, bicubic).resize((width, height), bicubic))
+    return np.asarray(
+        Image.fromarray(image).resize(small, bicubic).resize((width, height), bicubic)
+    )
 
 
 def _noise(image: np.ndarray, random: np.random.Generator, *, sigma: float) -> np.ndarray:
