@@ -52,7 +52,7 @@ class Calibration:
 
     @classmethod
     def fit(cls, distances: np.ndarray, same: np.ndarray) -> "Calibration":
-        """Platt scaling (Platt 1999) of `[N]` distances and whether `[N]` they are of one generator.
+        """Platt scaling (Platt 1999) of `[N]` distances; same: `[N]` bool, of one generator.
 
         Without an example of either kind the odds are even at the distance of two halves of one
         Gaussian. The threshold is halfway in probability between the nearest examples of the two

@@ -169,7 +169,10 @@ class Nuisance:
 
 @dataclass(frozen=True)
 class BatchWhitening:
-    """The affine map of one batch. mean: `[P]`. matrix: `[P, C]`. weights: shares `[conditions]`."""
+    """The affine map of one batch.
+
+    mean: `[P]`. matrix: `[P, C]`. weights: `[conditions]`, their shares in the batch.
+    """
 
     mean: np.ndarray
     matrix: np.ndarray
