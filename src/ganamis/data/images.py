@@ -11,7 +11,7 @@ from PIL.PngImagePlugin import PngImageFile
 from ganamis.errors import UserError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-BIT_DEPTH_OFFSET = 24  # PNG specification, third edition, 11.2.1: IHDR
+FIRST_CHUNK, BIT_DEPTH_OFFSET = slice(12, 16), 24  # PNG specification, third edition, 11.2.1
 
 
 class ImageError(UserError):
@@ -66,6 +66,8 @@ def _check_header(image: Image.Image, encoded: bytes, *, size: int) -> None:
             f"expected {size}x{size} pixels, got {width}x{height}; set data.size, and do not "
             "resize: resizing destroys the fingerprint"
         )
+    if encoded[FIRST_CHUNK] != b"IHDR":  # Pillow would read on, and the depth lie elsewhere
+        raise ImageError("is not a valid PNG, its header comes late; export it again")
     depth = encoded[BIT_DEPTH_OFFSET]
     if depth > 8 or (depth < 8 and image.mode != "P"):
         raise ImageError(f"expected 8 bits per channel, got {depth}; export it as 8-bit gray")
