@@ -203,7 +203,8 @@ def _evidence(model: ModelVersion) -> pd.DataFrame:
     path = mlflow.artifacts.download_artifacts(
         run_id=model.run_id, artifact_path=f"{EVIDENCE}/{EVIDENCE_FILE}"
     )
-    return pd.read_csv(path, dtype={"id": str, "held_out": str, "generator": str})
+    names = {"id": str, "held_out": str, "generator": str}
+    return pd.read_csv(path, dtype=names, keep_default_na=False)
 
 
 def load_by_alias(alias: str) -> Any:

@@ -4,6 +4,7 @@ Objective (development data only): hold one generator out of training, cluster t
 images of all generators, score against their labels; average over the held-out generators.
 """
 
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -117,7 +118,7 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
+        storage=JournalStorage(JournalFileBackend(str(_whole_lines(folder / "journal.log")))),
         study_name=study_name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials),
@@ -143,6 +144,15 @@ def search(
         return study.best_trial
     except ValueError as error:
         raise UserError(f"search: none of {settings.trials} trials completed") from error
+
+
+def _whole_lines(journal: Path) -> Path:
+    """Cut off a last line that was being written when power or disk ran out: Optuna would not."""
+    content = journal.read_bytes() if journal.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(journal, whole)
+    return journal
 
 
 def _drop_interrupted(study: optuna.Study) -> None:

@@ -41,7 +41,7 @@ class Ingested:
     @property
     def labels(self) -> pd.DataFrame:
         """The test labels: columns `id`, `path`, `generator`; no rows where there are none."""
-        return pd.read_csv(INGEST / "labels.csv", dtype=str)
+        return pd.read_csv(INGEST / "labels.csv", dtype=str, keep_default_na=False)
 
     @property
     def content(self) -> Embeddings:
