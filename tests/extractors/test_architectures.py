@@ -162,7 +162,7 @@ def test_failed_download_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> No
         (
             "xception",
             {"crop": 70},
-            "xception: crop is 70 pixels, its least input is 71; raise networks.xception.crop in "
+            "xception: crop is 70 pixels, its least input is 71; raise extractors.xception.crop in "
             "params.yaml",
         ),
         (

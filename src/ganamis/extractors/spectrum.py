@@ -18,6 +18,7 @@ from scipy.signal.windows import hann
 from ganamis.errors import UserError
 from ganamis.files import read_json, write_json
 
+SPECTRUM_FILE = "spectrum.json"
 QUANTISATION = np.float32(1 / 12)  # power of rounding to whole gray levels, per pixel
 BATCH = 16  # images transformed at once by one thread
 
@@ -112,9 +113,9 @@ class Spectrum:
         return np.log(np.concatenate(flat, axis=2) + QUANTISATION)
 
     def save(self, folder: Path) -> None:
-        write_json(folder / "spectrum.json", asdict(self))
+        write_json(folder / SPECTRUM_FILE, asdict(self))
 
     @classmethod
     def load(cls, folder: Path) -> "Spectrum":
-        stored = read_json(folder / "spectrum.json", stage="train")
+        stored = read_json(folder / SPECTRUM_FILE, stage="train")
         return cls(grid=stored["grid"], periods=tuple(stored["periods"]), threads=stored["threads"])

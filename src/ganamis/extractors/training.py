@@ -193,7 +193,7 @@ class NetworkTrainer:
         return NetworkExtractor(
             model=features,
             crop=self.network.crop,
-            views=self.training.views,
+            crops=self.training.crops,
             batch_size=2 * self.training.batch_size,
         )
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from ganamis.contracts import Embeddings, Manifest
+from ganamis.contracts import DEVELOPMENT, Embeddings, Manifest
 from ganamis.errors import UserError
 from ganamis.files import read_json, require
 from ganamis.params import Params
@@ -37,6 +37,11 @@ class Ingested:
     digest: str
     manifest: Manifest
     summary: dict[str, Any]
+
+    @property
+    def development(self) -> pd.DataFrame:
+        """The development images, one row per id, in the fixed order that every stage keeps."""
+        return self.manifest.split(DEVELOPMENT).drop_duplicates("id").reset_index(drop=True)
 
     @property
     def labels(self) -> pd.DataFrame:
