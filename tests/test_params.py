@@ -105,6 +105,22 @@ BAD: dict[str, tuple[Callable[[Content], None], str]] = {
         change(*SPACE, "dropout", value={"low": 0.5, "high": 0.1}),
         f"  {'.'.join(SPACE)}.dropout: Value error, low 0.5 is above high 0.1",
     ),
+    "no logarithm": (
+        change(*SPACE, "learning_rate", "low", value=0.0),
+        f"  {'.'.join(SPACE)}.learning_rate.low: Input should be greater than 0, got 0.0",
+    ),
+    "everything dropped": (
+        change(*SPACE, "dropout", "high", value=1.0),
+        f"  {'.'.join(SPACE)}.dropout.high: Input should be less than 1, got 1.0",
+    ),
+    "share above one": (
+        change(*SPACE, "trainable_share", value=[0.5, 1.5]),
+        f"  {'.'.join(SPACE)}.trainable_share.1: Input should be less than or equal to 1, got 1.5",
+    ),
+    "not finite": (
+        change("promote", "margin", value=float("inf")),
+        "  promote.margin: Input should be a finite number, got inf",
+    ),
     "unknown augmentation": (
         change(*SPACE, "augmentation", value=["none", "rotate"]),
         f"  {'.'.join(SPACE)}.augmentation.1: Input should be 'none', 'flips' or",
