@@ -28,7 +28,7 @@ def extractor() -> NetworkExtractor:
         "small", crop=32, classes=2, weights="none", dropout=0.5, trainable_share=1.0
     )
     features = keras.Model(network.inputs, network.get_layer(FEATURES).output)
-    return NetworkExtractor(model=features, crop=32, views=1, batch_size=5)
+    return NetworkExtractor(model=features, crop=32, crops=1, batch_size=5)
 
 
 def test_saved_extractor_embeds_the_same(tmp_path: Path, extractor: NetworkExtractor) -> None:
@@ -46,8 +46,8 @@ def test_saved_extractor_embeds_the_same(tmp_path: Path, extractor: NetworkExtra
     np.testing.assert_allclose(loaded.embed(IMAGES[order]), features[order], rtol=1e-4, atol=1e-5)
 
 
-def test_views_are_averaged(extractor: NetworkExtractor) -> None:
-    four = NetworkExtractor(model=extractor.model, crop=32, views=4, batch_size=8)
+def test_crops_are_averaged(extractor: NetworkExtractor) -> None:
+    four = NetworkExtractor(model=extractor.model, crop=32, crops=4, batch_size=8)
     alone = [extractor.embed(IMAGES[:, r : r + 32, c : c + 32]) for r in (2, 6) for c in (2, 6)]
     np.testing.assert_allclose(four.embed(IMAGES), np.mean(alone, axis=0), rtol=1e-4, atol=1e-5)
 

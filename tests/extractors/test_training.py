@@ -40,12 +40,12 @@ def small_networks() -> Iterator[None]:
         yield
 
 
-def trainer(*, epochs: int, patience: int = 50, views: int = 1) -> NetworkTrainer:
+def trainer(*, epochs: int, patience: int = 50) -> NetworkTrainer:
     return NetworkTrainer(
         name="custom_cnn",
         network=Network(weights="none", crop=32),
         training=Training(
-            epochs=epochs, batch_size=4, patience=patience, validation_share=0.25, views=views
+            epochs=epochs, batch_size=4, patience=patience, validation_share=0.25, crops=1
         ),
         seed=11,
     )
