@@ -9,17 +9,9 @@ import pytest
 from ganamis.clustering.methods import CLUSTERERS
 from ganamis.clustering.selection import choose, fold_labels, open_world_scores, search_objective
 from ganamis.contracts import Embeddings, Fold
-from ganamis.params import Cluster
-from tests.builders import blobs
+from tests.builders import PARAMS, blobs, taught
 
-SETTINGS = Cluster(
-    known_generators=None,
-    largest=12,
-    components=12,
-    shrinkage=0.1,
-    bootstrap=10,
-    permutations=10,
-)
+SETTINGS = PARAMS.cluster
 
 
 def fold(held_out: str, *, seed: int = 0) -> Fold:
@@ -32,6 +24,7 @@ def fold(held_out: str, *, seed: int = 0) -> Fold:
         generators=names,
         reference=~query & (names != held_out),
         query=query,
+        copies=dict(taught(features, names).copies),
     )
 
 
@@ -108,6 +101,7 @@ def test_objective_is_that_of_the_query_images_alone() -> None:
         generators=names,
         reference=plain.reference,
         query=plain.query,
+        copies=plain.copies,
     )
     assert abs(search_objective(relabelled, settings=SETTINGS, seed=0)) < 0.2
     for known in (True, False):
