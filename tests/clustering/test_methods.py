@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS, DENSITY, cluster
+from ganamis.clustering.methods import CLUSTERERS, DENSITY, prepare
 from ganamis.clustering.scores import score
 from ganamis.contracts import Clustering, Embeddings, Reference
 from ganamis.errors import UserError
@@ -25,15 +25,9 @@ def run(
     seed: int = 0,
     settings: Cluster = PARAMS.cluster,
 ) -> np.ndarray | None:
-    return cluster(
-        name,
-        query,
-        reference or taught(REFERENCE, REFERENCE_NAMES),
-        views=1,
-        count=count,
-        settings=settings,
-        seed=seed,
-    )
+    known = reference or taught(REFERENCE, REFERENCE_NAMES)
+    prepared = prepare(name, query, known, views=1, settings=settings)
+    return prepared.cluster(count=count, seed=seed)
 
 
 @pytest.mark.parametrize("name", CLUSTERERS)
@@ -110,15 +104,9 @@ def test_raw_method_ignores_the_development_images() -> None:
 def test_views_are_averaged_before_clustering() -> None:
     shift = np.float32(100)
     two_views = np.hstack([QUERY + shift, QUERY - shift])
-    labels = cluster(
-        "kmeans",
-        two_views,
-        taught(REFERENCE, REFERENCE_NAMES),
-        views=2,
-        count=4,
-        settings=PARAMS.cluster,
-        seed=0,
-    )
+    known = taught(REFERENCE, REFERENCE_NAMES)
+    prepared = prepare("kmeans", two_views, known, views=2, settings=PARAMS.cluster)
+    labels = prepared.cluster(count=4, seed=0)
     assert adjusted_rand_score(NAMES, labels) == 1.0
 
 
