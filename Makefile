@@ -12,7 +12,7 @@ run: setup
 ifdef DATA
 	$(BIN)/python -m ganamis import "$(DATA)"
 endif
-	$(BIN)/dvc repro
+	$(BIN)/dvc repro promote
 
 test: setup
 	$(BIN)/ruff check .
@@ -36,7 +36,7 @@ lock: $(VENV)/installed
 
 # The comparison of all runs, on this machine only.
 ui: setup
-	$(BIN)/mlflow ui --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 clean:
 	rm -rf $(VENV)

@@ -59,7 +59,7 @@ def tiny_params() -> dict:
     profile["search"] |= {"trials": 2, "epochs": 1}
     profile["training"] |= {"epochs": 2, "batch_size": 8}
     for name in params["architectures"]:
-        profile["networks"][name] = {"weights": "none", "crop": 32}
+        profile["extractors"][name] = {"weights": "none", "crop": 32}
     params["cluster"] |= {"bootstrap": 50, "permutations": 50, "components": 4}
     return params
 
@@ -153,7 +153,7 @@ def test_a_second_repro_does_nothing(finished: Path) -> None:
 
 def test_one_architecture_changed_is_one_architecture_trained(finished: Path) -> None:
     params = yaml.safe_load((finished / "params.yaml").read_text())
-    params["profiles"]["two_cores"]["networks"]["mobilenetv2"]["crop"] = 40
+    params["profiles"]["two_cores"]["extractors"]["mobilenetv2"]["crop"] = 40
     (finished / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     try:
         status = yaml.safe_load(_run(finished, "dvc", "status", "--json"))

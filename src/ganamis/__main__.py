@@ -1,5 +1,6 @@
 """The command line: one subcommand per stage, no logic. Numbers come from params.yaml."""
 
+import logging
 import os
 import sys
 from pathlib import Path
@@ -22,6 +23,7 @@ app = typer.Typer(
 def quiet_libraries() -> None:
     """How many generative models made these images, and which image came from which."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     os.environ.setdefault("MLFLOW_DISABLE_TELEMETRY", "true")
 
 
@@ -34,6 +36,26 @@ def import_(
     from ganamis.stages.data import import_folder
 
     import_folder(folder, load_params())
+
+
+@app.command()
+def sample() -> None:
+    """Draw the default data set from the generators that come with the package."""
+    from ganamis.params import load_params
+    from ganamis.stages.data import sample
+
+    sample(load_params())
+
+
+@app.command()
+def train_zoo(
+    generator: Annotated[str, typer.Option(help="A generator of the zoo.")],
+) -> None:
+    """Train one generator of the zoo anew from the real CT series (extra: zoo)."""
+    from ganamis.params import load_params
+    from ganamis.stages.zoo import train_zoo
+
+    train_zoo(generator, load_params())
 
 
 @app.command()

@@ -4,8 +4,10 @@ Letters used in every shape: N images, H x W pixels, D embedding dimensions, K c
 G generators. Rows are joined by image id and never by position.
 """
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import pandas as pd
@@ -58,11 +60,13 @@ class Manifest:
 class Embeddings:
     """One row of features per image id.
 
-    ids: `[N]` str, unique. features: `[N, D]` float32, finite.
+    ids: `[N]` str, unique. features: `[N, V * D]` float32, finite: the D features of V views of
+    an image, one view after the other.
     """
 
     ids: np.ndarray
     features: np.ndarray
+    views: int = 1
 
     def __post_init__(self) -> None:
         if self.features.ndim != 2 or len(self.ids) != len(self.features):
@@ -72,12 +76,16 @@ class Embeddings:
             )
         if len(np.unique(self.ids)) != len(self.ids):
             raise ValueError("embeddings: an image id occurs twice")
+        if self.features.shape[1] % self.views:
+            raise ValueError(
+                f"embeddings: {self.features.shape[1]} features are not {self.views} views' worth"
+            )
         if not np.isfinite(self.features).all():
             bad = self.ids[~np.isfinite(self.features).all(axis=1)]
             raise ValueError(f"embeddings: not finite for image ids {bad.tolist()}")
 
     def select(self, ids: np.ndarray) -> np.ndarray:
-        """Features `[len(ids), D]` of the given ids, in their order; an id may be asked twice.
+        """Features `[len(ids), V * D]` of the given ids, in their order; one may be asked twice.
 
         Raises:
             KeyError: ids that have no embedding, all of them named.
@@ -90,12 +98,61 @@ class Embeddings:
 
     def save(self, path: Path) -> None:
         with whole_file(path) as temporary:
-            np.savez_compressed(temporary, ids=self.ids.astype("U64"), features=self.features)
+            np.savez(
+                temporary, ids=self.ids.astype("U64"), features=self.features, views=self.views
+            )
 
     @classmethod
     def load(cls, path: Path) -> "Embeddings":
         with np.load(path, allow_pickle=False) as stored:
-            return cls(ids=stored["ids"], features=stored["features"])
+            return cls(stored["ids"], stored["features"], int(stored["views"]))
+
+
+def view_means(features: np.ndarray, views: int) -> np.ndarray:
+    """Average `[N, V * D]` features over the V views: `[N, D]`."""
+    return features.reshape(len(features), views, -1).mean(axis=1)
+
+
+class Extractor(Protocol):
+    """Turns images into embeddings of one or more views each."""
+
+    @property
+    def views(self) -> int:
+        """V, the views of an image whose features `embed` puts one after the other."""
+        ...
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Embed `[N, H, W]` uint8 as `[N, V * D]` float32."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write everything needed to embed again into `folder`."""
+        ...
+
+
+@dataclass(frozen=True)
+class Reference:
+    """Development images that teach a clusterer what varies inside one generator.
+
+    features: `[M, D]`, averaged over views. generators: `[M]` str. copies: name of a degradation
+    to the features `[M, D]` of the degraded images.
+    """
+
+    features: np.ndarray
+    generators: np.ndarray
+    copies: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+def save_copies(path: Path, copies: Mapping[str, np.ndarray]) -> None:
+    """Write the features of degraded images, one array per degradation."""
+    with whole_file(path) as temporary:
+        np.savez(temporary, allow_pickle=False, **dict(copies))
+
+
+def load_copies(path: Path) -> dict[str, np.ndarray]:
+    """Read what `save_copies` wrote."""
+    with np.load(path, allow_pickle=False) as stored:
+        return dict(stored)
 
 
 @dataclass(frozen=True)
@@ -104,6 +161,7 @@ class Fold:
 
     embeddings: of all N images. generators: `[N]` str, in the order of the embeddings.
     reference: `[N]` bool, the images it was fitted on. query: `[N]` bool, the images to cluster.
+    copies: name of a degradation to `[N, D]` features, averaged over views, of the degraded images.
     """
 
     held_out: str
@@ -111,12 +169,48 @@ class Fold:
     generators: np.ndarray
     reference: np.ndarray
     query: np.ndarray
+    copies: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if (self.reference & self.query).any():
             raise ValueError("fold: an image is both fitted on and clustered")
         if (self.generators[self.reference] == self.held_out).any():
             raise ValueError(f"fold: '{self.held_out}' is held out, yet it was fitted on")
+
+    def save(self, folder: Path) -> None:
+        """Write into `folder`, whose name is the held-out generator's."""
+        self.embeddings.save(folder / "embeddings.npz")
+        with whole_file(folder / "fold.npz") as temporary:
+            np.savez(
+                temporary,
+                generators=self.generators.astype(str),
+                reference=self.reference,
+                query=self.query,
+            )
+        save_copies(folder / "copies.npz", self.copies)
+
+    @classmethod
+    def load(cls, folder: Path) -> "Fold":
+        """Read what `save` wrote."""
+        with np.load(folder / "fold.npz", allow_pickle=False) as stored:
+            return cls(
+                held_out=folder.name,
+                embeddings=Embeddings.load(folder / "embeddings.npz"),
+                generators=stored["generators"],
+                reference=stored["reference"],
+                query=stored["query"],
+                copies=load_copies(folder / "copies.npz"),
+            )
+
+    @property
+    def taught(self) -> "Reference":
+        """What the reference images teach a clusterer."""
+        chosen = self.reference
+        return Reference(
+            view_means(self.embeddings.features[chosen], self.embeddings.views),
+            self.generators[chosen],
+            {name: features[chosen] for name, features in self.copies.items()},
+        )
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,9 @@ from ganamis.errors import UserError
 PARAMS_FILE = Path("params.yaml")
 
 ProfileName = Literal["two_cores", "paper"]
+ExtractorName = Literal[
+    "custom_cnn", "efficientnet", "resnet50", "mobilenetv2", "vgg19", "xception", "spectrum"
+]
 Augmentation = Literal["none", "flips", "flips_and_noise"]
 
 
@@ -24,12 +27,17 @@ class Data(Strict):
     near_duplicate: float = Field(ge=0)
 
 
+class Sample(Strict):
+    development: dict[str, int] = Field(min_length=2)
+    test: dict[str, int] = Field(min_length=1)
+
+
 class Training(Strict):
     epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     patience: int = Field(ge=1)
     validation_share: float = Field(gt=0, lt=1)
-    views: int = Field(ge=1)
+    crops: int = Field(ge=1)
 
 
 class Search(Strict):
@@ -77,12 +85,68 @@ class Network(Strict):
     crop: int = Field(ge=32)
 
 
+class SpectrumValues(Strict):
+    """Windows along each side, and the two frequency grids, in multiples of 1/period."""
+
+    grid: int = Field(ge=1)
+    coarse: int = Field(ge=2)
+    fine: int = Field(ge=2)
+
+
+class SpectrumSpace(Strict):
+    grid: list[int] = Field(min_length=1)
+    coarse: list[int] = Field(min_length=1)
+    fine: list[int] = Field(min_length=1)
+
+
+class SpectrumSettings(Strict):
+    """degradations: names of data/degradations.py, whose copies teach what to ignore."""
+
+    threads: int = Field(ge=1)
+    degradations: list[str]
+    first_trial: SpectrumValues
+    space: SpectrumSpace
+
+
+class Extractors(Strict):
+    """The numbers of every extractor."""
+
+    spectrum: SpectrumSettings
+    custom_cnn: Network
+    efficientnet: Network
+    resnet50: Network
+    mobilenetv2: Network
+    vgg19: Network
+    xception: Network
+
+
 class Profile(Strict):
     training: Training
     search: Search
     space: Space
     first_trial: Hyperparameters
-    networks: dict[str, Network]
+    extractors: Extractors
+
+
+class OpenWorldSearch(Strict):
+    """Of the clusters themselves; see clustering/open_world.py."""
+
+    dimensions: int = Field(ge=1)
+    prior: float = Field(gt=0)
+    threshold: float = Field(gt=0)
+    smallest: int = Field(ge=1)
+    sample: int = Field(ge=2)
+
+
+class OpenWorldSettings(Strict):
+    """Of the space in which open-world clusters are sought; see clustering/nuisance.py."""
+
+    components: int = Field(ge=1)
+    dimensions: int = Field(ge=1)
+    shrinkage: float = Field(ge=0, le=1)
+    emphasis: float = Field(ge=0)
+    condition_components: int = Field(ge=1)
+    search: OpenWorldSearch
 
 
 class Cluster(Strict):
@@ -92,6 +156,7 @@ class Cluster(Strict):
     shrinkage: float = Field(ge=0, le=1)
     bootstrap: int = Field(ge=1)
     permutations: int = Field(ge=1)
+    open_world: OpenWorldSettings
 
 
 class Attribution(Strict):
@@ -108,7 +173,8 @@ class Params(Strict):
     seed: int = Field(ge=0, lt=2**32)
     profile: ProfileName
     data: Data
-    architectures: list[str] = Field(min_length=1)
+    sample: Sample
+    architectures: list[ExtractorName] = Field(min_length=1)
     profiles: dict[ProfileName, Profile]
     cluster: Cluster
     attribution: Attribution

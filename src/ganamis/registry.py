@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from importlib.metadata import version
+from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
 
@@ -27,9 +27,7 @@ DESCRIPTION = (
     "Attributes synthetic medical images to generative models: extractor, whitening, clusters and "
     "the names of known generators. Aliases: challenger, champion, previous."
 )
-REQUIRED = (
-    "keras mlflow numpy optuna pandas pillow pydantic pyyaml rich scikit-learn scipy tensorflow-cpu"
-).split()
+IMPORTED = ("PIL", "keras", "mlflow", "numpy", "pandas", "scipy", "sklearn", "tensorflow")
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),
     outputs=Schema(
@@ -83,7 +81,7 @@ def register(
         model_config={"size": size},
         code_paths=[str(Path(ganamis.__file__).parent)],
         signature=SIGNATURE,
-        pip_requirements=[f"{name}=={version(name)}" for name in REQUIRED],
+        pip_requirements=_requirements(),
     )
     client = mlflow.MlflowClient()
     try:
@@ -96,6 +94,13 @@ def register(
     )
     client.set_registered_model_alias(MODEL, CHALLENGER, created.version)
     return created
+
+
+def _requirements() -> list[str]:
+    """Pins of what the served model imports, under the names they are installed by here."""
+    installed = packages_distributions()
+    names = {name for module in IMPORTED for name in installed[module]}
+    return sorted(f"{name}=={version(name)}" for name in names)
 
 
 def champion() -> ModelVersion | None:
@@ -198,7 +203,8 @@ def _evidence(model: ModelVersion) -> pd.DataFrame:
     path = mlflow.artifacts.download_artifacts(
         run_id=model.run_id, artifact_path=f"{EVIDENCE}/{EVIDENCE_FILE}"
     )
-    return pd.read_csv(path, dtype={"id": str, "held_out": str, "generator": str})
+    names = {"id": str, "held_out": str, "generator": str}
+    return pd.read_csv(path, dtype=names, keep_default_na=False)
 
 
 def load_by_alias(alias: str) -> Any:

@@ -1,9 +1,10 @@
 """MLflow tracking: the store, one run per stage and architecture, nested trials, data sets."""
 
+import logging
 import os
 import socket
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def connect() -> str:
 
     The store is `MLFLOW_TRACKING_URI`, or `mlflow.db` in the working folder.
     """
+    logging.getLogger("mlflow").setLevel(logging.WARNING)
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     experiment = mlflow.set_experiment(EXPERIMENT)
@@ -124,7 +126,7 @@ def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None
     with warnings.catch_warnings():  # hints on schemas of models, and this is none
         warnings.simplefilter("ignore")
         data = from_pandas(table, source=str(root), name=root.name, digest=digest)
-    mlflow.log_input(data, context=split)
+        mlflow.log_input(data, context=split)
 
 
 def log_search_result(values: Mapping[str, Any], *, score: float, seconds: float) -> None:
@@ -186,3 +188,12 @@ def add_to_run(run_id: str, scores: Mapping[str, float], figures: Path) -> bool:
 def log_folder(folder: Path, *, under: str) -> None:
     """Copy the files of `folder` to the active run's artifacts."""
     mlflow.log_artifacts(str(folder), artifact_path=under)
+
+
+def log_card(card: Mapping[str, Any], files: Sequence[Path]) -> None:
+    """Record a generator's training card and its files on the active run."""
+    losses = card["final_losses"]
+    mlflow.log_params({key: card[key] for key in card.keys() - {"final_losses", "wall_seconds"}})
+    mlflow.log_metrics({"wall_seconds": card["wall_seconds"], **losses})
+    for path in files:
+        mlflow.log_artifact(str(path))

@@ -8,8 +8,8 @@ import pandas as pd
 from scipy.special import softmax
 from scipy.stats import chi2
 
-from ganamis.clustering.whitening import Whitening, within_class_whitening
-from ganamis.contracts import UNASSIGNED
+from ganamis.clustering.whitening import Whitening
+from ganamis.contracts import UNASSIGNED, Reference, view_means
 
 
 @dataclass(frozen=True)
@@ -21,19 +21,20 @@ class Assignment:
     """
 
     whitening: Whitening
+    views: int
     centres: np.ndarray
     names: tuple[str, ...]
     radius: float
 
     def assign(self, features: np.ndarray) -> pd.DataFrame:
-        """Attribute `[N, D]` embeddings.
+        """Attribute `[N, V * D]` embeddings.
 
         Returns:
             `cluster` (int, -1 beyond the radius of every centre), `generator` (the centre's name),
             `score` (posterior of the nearest centre under equal priors and unit covariance) and
             `unknown` (bool, True where the cluster is no development generator or there is none).
         """
-        points = self.whitening.transform(features)
+        points = self.whitening.transform(view_means(features, self.views))
         squared = ((points[:, None, :] - self.centres[None]) ** 2).sum(axis=2)
         nearest = squared.argmin(axis=1)
         inside = squared.min(axis=1) <= self.radius
@@ -53,6 +54,7 @@ class Assignment:
             path,
             mean=self.whitening.mean,
             matrix=self.whitening.matrix,
+            views=self.views,
             centres=self.centres,
             names=np.array(self.names),
             radius=self.radius,
@@ -64,6 +66,7 @@ class Assignment:
         with np.load(path, allow_pickle=False) as stored:
             return cls(
                 whitening=Whitening(stored["mean"], stored["matrix"]),
+                views=int(stored["views"]),
                 centres=stored["centres"],
                 names=tuple(stored["names"].tolist()),
                 radius=float(stored["radius"]),
@@ -73,11 +76,10 @@ class Assignment:
 def fit_assignment(
     features: np.ndarray,
     labels: np.ndarray,
-    reference: np.ndarray,
-    generators: np.ndarray,
+    reference: Reference,
+    whitening: Whitening,
     *,
-    components: int,
-    shrinkage: float,
+    views: int,
     coverage: float,
 ) -> Assignment:
     """Turn clusters into an assignment rule for images seen one at a time.
@@ -87,14 +89,12 @@ def fit_assignment(
     development generator with no cluster keeps its own centre.
 
     Args:
-        features: `[N, D]` clustered embeddings and labels: `[N]` int, -1 for unassigned.
-        reference: `[M, D]` development embeddings and generators: `[M]` their names.
+        features: `[N, V * D]` clustered embeddings and labels: `[N]` int, -1 for unassigned.
+        whitening: the space in which they were clustered.
         coverage: share of a generator's own images inside the radius, were they normal.
     """
-    whitening = within_class_whitening(
-        reference, generators, components=components, shrinkage=shrinkage
-    )
-    points, known = whitening.transform(features), whitening.transform(reference)
+    points = whitening.transform(view_means(features, views))
+    known, generators = whitening.transform(reference.features), reference.generators
     names = sorted(set(generators.tolist()))
     homes = np.stack([known[generators == name].mean(axis=0) for name in names])
     clusters = sorted(set(labels.tolist()) - {UNASSIGNED})
@@ -112,6 +112,7 @@ def fit_assignment(
     absent = [index for index, name in enumerate(names) if name not in titles]
     return Assignment(
         whitening=whitening,
+        views=views,
         centres=np.stack(centres + [homes[index] for index in absent]),
         names=tuple(titles + [names[index] for index in absent]),
         radius=radius,

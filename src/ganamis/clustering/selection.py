@@ -17,16 +17,13 @@ def fold_labels(
     fold: Fold, clusterer: str, *, known: bool, settings: Cluster, seed: int
 ) -> np.ndarray | None:
     """Cluster the query images of a fold: `[number of queries]` int labels, or None."""
-    features = fold.embeddings.features
     return cluster(
         clusterer,
-        features[fold.query],
-        features[fold.reference],
-        fold.generators[fold.reference],
+        fold.embeddings.features[fold.query],
+        fold.taught,
+        views=fold.embeddings.views,
         count=len(set(fold.generators[fold.query].tolist())) if known else None,
-        components=settings.components,
-        shrinkage=settings.shrinkage,
-        largest=settings.largest,
+        settings=settings,
         seed=seed,
     )
 

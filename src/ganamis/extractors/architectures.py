@@ -111,7 +111,7 @@ def _pretrained(name: str, *, crop: int, weights: str) -> tuple[Any, Any, list[A
     if crop < backbone.smallest:
         raise UserError(
             f"{name}: crop is {crop} pixels, its least input is {backbone.smallest}; raise "
-            f"networks.{name}.crop in params.yaml"
+            f"extractors.{name}.crop in params.yaml"
         )
     inputs = Input((crop, crop, 1))
     x = layers.Concatenate()([inputs, inputs, inputs])

@@ -8,11 +8,13 @@ import numpy as np
 import optuna
 
 from ganamis.errors import UserError
-from ganamis.extractors.architectures import NETWORKS
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.extractors.search import Candidate
+from ganamis.extractors.spectrum import Spectrum
 from ganamis.extractors.training import NetworkTrainer
-from ganamis.params import Hyperparameters, Params, Profile
+from ganamis.params import Extractors, Hyperparameters, Params, Profile, SpectrumSettings
+
+EXTRACTORS = tuple(Extractors.model_fields)
 
 
 @dataclass(frozen=True)
@@ -24,8 +26,12 @@ class NetworkCandidate:
 
     @property
     def settings(self) -> dict[str, Any]:
-        profile = self.profile.model_dump(exclude={"networks"})
+        profile = self.profile.model_dump(exclude={"extractors"})
         return {**profile, "network": self.trainer.network.model_dump()}
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        return ()
 
     @property
     def first(self) -> dict[str, Any]:
@@ -58,21 +64,60 @@ class NetworkCandidate:
         return self.trainer.fit_final(images, labels, Hyperparameters(**values), folder=folder)
 
 
+@dataclass(frozen=True)
+class SpectrumCandidate:
+    """Local log power spectra under search: nothing is fitted, only the windows are chosen."""
+
+    numbers: SpectrumSettings
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return self.numbers.model_dump()
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        return tuple(self.numbers.degradations)
+
+    @property
+    def first(self) -> dict[str, Any]:
+        return self.numbers.first_trial.model_dump()
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        space = self.numbers.space
+        return {
+            "grid": trial.suggest_categorical("grid", space.grid),
+            "coarse": trial.suggest_categorical("coarse", space.coarse),
+            "fine": trial.suggest_categorical("fine", space.fine),
+        }
+
+    def fit(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
+    ) -> Spectrum:
+        return Spectrum(
+            grid=values["grid"],
+            periods=(values["fine"], values["coarse"]),
+            threads=self.numbers.threads,
+        )
+
+    def fit_final(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+    ) -> Spectrum:
+        return self.fit(images, labels, values, classes=0)
+
+
 def candidate(name: str, params: Params) -> Candidate:
     """The extractor `name` with the numbers of the active profile.
 
     Raises:
-        UserError: the name is unknown, or the profile has no section for it.
+        UserError: the name is unknown.
     """
     profile = params.active
-    if name not in NETWORKS:
-        raise UserError(f"architecture '{name}' is unknown; choose one of {', '.join(NETWORKS)}")
-    if name not in profile.networks:
-        raise UserError(f"params.yaml: profiles.{params.profile}.networks has no '{name}'; add it")
+    if name not in EXTRACTORS:
+        raise UserError(f"architecture '{name}' is unknown; choose one of {', '.join(EXTRACTORS)}")
+    numbers = dict(profile.extractors)[name]
+    if isinstance(numbers, SpectrumSettings):
+        return SpectrumCandidate(numbers)
     trainer = NetworkTrainer(
-        name=name,
-        network=profile.networks[name],
-        training=profile.training,
-        seed=params.seed,
+        name=name, network=numbers, training=profile.training, seed=params.seed
     )
     return NetworkCandidate(trainer=trainer, profile=profile)

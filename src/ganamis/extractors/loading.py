@@ -2,9 +2,10 @@
 
 from pathlib import Path
 
+from ganamis.contracts import Extractor
 from ganamis.errors import UserError
 from ganamis.extractors.network import MODEL_FILE, NetworkExtractor
-from ganamis.extractors.search import Extractor
+from ganamis.extractors.spectrum import SPECTRUM_FILE, Spectrum
 
 
 def load_extractor(folder: Path) -> Extractor:
@@ -15,4 +16,6 @@ def load_extractor(folder: Path) -> Extractor:
     """
     if (folder / MODEL_FILE).exists():
         return NetworkExtractor.load(folder)
+    if (folder / SPECTRUM_FILE).exists():
+        return Spectrum.load(folder)
     raise UserError(f"'{folder}' holds no extractor; run `ganamis train` again")

@@ -3,7 +3,7 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -18,15 +18,17 @@ MODEL_FILE, SETTINGS_FILE = "network.keras", "network.json"
 
 @dataclass(frozen=True)
 class NetworkExtractor:
-    """Penultimate features of a network, averaged over `views` native-resolution crops.
+    """Penultimate features of a network, averaged over native-resolution crops.
 
     model: from `[N, crop, crop, 1]` gray levels to `[N, D]` features.
     """
 
     model: "keras.Model"
     crop: int
-    views: int
+    crops: int
     batch_size: int
+
+    views: ClassVar[int] = 1
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         """Embed `[N, H, W]` uint8 as `[N, D]` float32.
@@ -41,15 +43,15 @@ class NetworkExtractor:
             self.model.predict(
                 take_view(images, corner, crop=self.crop), batch_size=self.batch_size, verbose=0
             )
-            for corner in view_corners(size, crop=self.crop, views=self.views)
+            for corner in view_corners(size, crop=self.crop, views=self.crops)
         )
-        return np.asarray(total / self.views, dtype=np.float32)
+        return np.asarray(total / self.crops, dtype=np.float32)
 
     def save(self, folder: Path) -> None:
         """Write the network and its settings into `folder`."""
         folder.mkdir(parents=True, exist_ok=True)
         self.model.save(folder / MODEL_FILE)
-        settings = {"crop": self.crop, "views": self.views, "batch_size": self.batch_size}
+        settings = {"crop": self.crop, "crops": self.crops, "batch_size": self.batch_size}
         (folder / SETTINGS_FILE).write_text(json.dumps(settings))
 
     @classmethod

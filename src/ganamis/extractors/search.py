@@ -4,9 +4,10 @@ Objective (development data only): hold one generator out of training, cluster t
 images of all generators, score against their labels; average over the held-out generators.
 """
 
+import os
 import shutil
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -16,23 +17,11 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from ganamis.contracts import Embeddings, Fold
+from ganamis.contracts import Embeddings, Extractor, Fold, view_means
 from ganamis.errors import UserError
 from ganamis.params import Search
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
-
-
-class Extractor(Protocol):
-    """Turns images into embeddings."""
-
-    def embed(self, images: np.ndarray) -> np.ndarray:
-        """Embed `[N, H, W]` uint8 as `[N, D]` float32."""
-        ...
-
-    def save(self, folder: Path) -> None:
-        """Write everything needed to embed again into `folder`."""
-        ...
 
 
 class Candidate(Protocol):
@@ -46,6 +35,11 @@ class Candidate(Protocol):
     @property
     def first(self) -> dict[str, Any]:
         """The hyper-parameters that are tried first."""
+        ...
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        """Which degraded copies of the development images are embedded as well."""
         ...
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -70,13 +64,15 @@ class DevelopmentSet:
     """The labelled images.
 
     ids: `[N]` str. images: `[N, H, W]` uint8. generators: `[N]` str.
-    query: `[N]` bool, images that no fold trains on.
+    query: `[N]` bool, images that no fold trains on. degraded: name of a degradation to the
+    degraded images `[N, H, W]` uint8, for extractors that learn from them what to ignore.
     """
 
     ids: np.ndarray
     images: np.ndarray
     generators: np.ndarray
     query: np.ndarray
+    degraded: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def names(self) -> list[str]:
@@ -88,15 +84,23 @@ class DevelopmentSet:
         """`[N]` int, the position of each image's generator in `names`."""
         return np.searchsorted(self.names, self.generators)
 
-    def fold(self, held_out: str, features: np.ndarray) -> Fold:
-        """The fold in which `held_out` was left out of fitting, with features `[N, D]`."""
+    def fold(self, held_out: str, extractor: Extractor) -> Fold:
+        """The fold of an extractor that was fitted without `held_out`."""
         return Fold(
             held_out=held_out,
-            embeddings=Embeddings(ids=self.ids, features=features),
+            embeddings=Embeddings(self.ids, extractor.embed(self.images), extractor.views),
             generators=self.generators,
             reference=~self.query & (self.generators != held_out),
             query=self.query,
+            copies=self.copies(extractor),
         )
+
+    def copies(self, extractor: Extractor) -> dict[str, np.ndarray]:
+        """Features `[N, D]` of the degraded images, averaged over views."""
+        return {
+            name: view_means(extractor.embed(images), extractor.views)
+            for name, images in self.degraded.items()
+        }
 
 
 Objective = Callable[[Fold], float]
@@ -129,7 +133,7 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(folder / "journal.log"))),
+        storage=JournalStorage(JournalFileBackend(str(_whole_lines(folder / "journal.log")))),
         study_name=study_name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials),
@@ -157,6 +161,15 @@ def search(
         raise UserError(f"search: none of {settings.trials} trials completed") from error
 
 
+def _whole_lines(journal: Path) -> Path:
+    """Cut off a last line that was being written when power or disk ran out: Optuna would not."""
+    content = journal.read_bytes() if journal.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(journal, whole)
+    return journal
+
+
 def _drop_interrupted(study: optuna.Study) -> None:
     """A trial that was running when the process died is failed, and its place drawn again."""
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
@@ -179,7 +192,7 @@ def _run(
     scores: list[float] = []
     for step, held_out in enumerate(development.names):
         fold = _fit_fold(candidate, development, held_out, values)
-        fold.embeddings.save(target / f"{held_out}.npz")
+        fold.save(target / held_out)
         scores.append(objective(fold))
         trial.set_user_attr(f"development_ari_without_{held_out}", scores[-1])
         trial.report(float(np.mean(scores)), step)
@@ -199,7 +212,7 @@ def _fit_fold(
         values,
         classes=len(development.names),
     )
-    return development.fold(held_out, extractor.embed(development.images))
+    return development.fold(held_out, extractor)
 
 
 def _outcome(trial: FrozenTrial) -> str:
@@ -211,5 +224,5 @@ def _outcome(trial: FrozenTrial) -> str:
 
 
 def trial_folder(folder: Path, study_name: str, number: int) -> Path:
-    """Where a trial's fold embeddings lie: one `<held-out generator>.npz` each."""
+    """Where a trial's fold embeddings lie: one folder for each held-out generator."""
     return folder / study_name / f"trial-{number:04d}"

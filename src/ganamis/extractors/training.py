@@ -125,7 +125,9 @@ class NetworkTrainer:
                     initial_value_threshold=min(history, default=None),
                 ),
                 keras.callbacks.TensorBoard(folder / "logs" / "tensorboard", write_graph=False),
-                _EpochLog(folder, history=history, patience=self.training.patience).callback(),
+                _EpochLog(
+                    folder, history=history, patience=self.training.patience, seed=self.seed
+                ).callback(),
             ],
             verbose=0,
         )
@@ -191,7 +193,7 @@ class NetworkTrainer:
         return NetworkExtractor(
             model=features,
             crop=self.network.crop,
-            views=self.training.views,
+            crops=self.training.crops,
             batch_size=2 * self.training.batch_size,
         )
 
@@ -203,6 +205,7 @@ class _EpochLog:
     folder: Path
     history: list[float]
     patience: int
+    seed: int
 
     def callback(self) -> "keras.callbacks.Callback":
         import keras
@@ -210,6 +213,9 @@ class _EpochLog:
         log = self
 
         class EpochLog(keras.callbacks.Callback):
+            def on_epoch_begin(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+                _seed_dropout(self.model, seed=log.seed, epoch=epoch)
+
             def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
                 log.record(self.model, epoch, logs or {})
 
@@ -231,6 +237,14 @@ class _EpochLog:
         print(f"Epoch {epoch + 1}: {listing}", flush=True)
         if _stopped_early(self.history, patience=self.patience):
             model.stop_training = True
+
+
+def _seed_dropout(model: "keras.Model", *, seed: int, epoch: int) -> None:
+    """Dropout follows from (seed, epoch), as crops do: a saved model forgets its random state."""
+    states = [variable for variable in model.variables if variable.name == "seed_generator_state"]
+    values = np.random.default_rng([seed, epoch]).integers(2**31, size=(len(states), 2))
+    for state, value in zip(states, values, strict=True):
+        state.assign(value)
 
 
 def _finished_epochs(folder: Path) -> list[float]:

@@ -13,8 +13,7 @@ from ganamis.clustering.methods import CLUSTERERS
 from ganamis.clustering.methods import cluster as partition
 from ganamis.clustering.scores import score
 from ganamis.clustering.selection import choose, open_world_scores
-from ganamis.contracts import DEVELOPMENT, TEST, Embeddings, Fold
-from ganamis.data.splits import held_out_share
+from ganamis.contracts import TEST, Embeddings, Fold, Reference, load_copies, view_means
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.drawings import draw
@@ -29,7 +28,7 @@ def cluster(params: Params) -> None:
     `development.csv` is all that selection reads; the test labels touch only the last two.
     """
     data = read_ingested(params)
-    embeddings = {name: _embeddings(name) for name in params.architectures}
+    embeddings: dict[str, Embeddings] = {name: _embeddings(name) for name in params.architectures}
     with tracking.stage_run(
         "cluster",
         name="cluster",
@@ -41,7 +40,7 @@ def cluster(params: Params) -> None:
         tags={"profile": params.profile},
     ):
         tracking.log_data(data.manifest, data.root, data.digest, split=TEST)
-        development = _development_scores(data, params)
+        development = _development_scores(params)
         assignments = {
             name: _assign(name, stored, data, params)
             for name, stored in track(
@@ -60,7 +59,19 @@ def cluster(params: Params) -> None:
                 str(name): str(choose(rows)["clusterer"])
                 for name, rows in development.groupby("architecture", sort=False)
             }
-            draw(folder / "figures", embeddings, assignments, clusterers, scores, data, params)
+            references = {
+                name: read_reference(name, stored, data) for name, stored in embeddings.items()
+            }
+            draw(
+                folder / "figures",
+                embeddings,
+                references,
+                assignments,
+                clusterers,
+                scores,
+                data,
+                params,
+            )
             tracking.log_folder(folder, under="cluster")
         _log_per_extractor(params, development, scores)
     _print(scores, data)
@@ -71,41 +82,36 @@ def _embeddings(name: str) -> Embeddings:
     return Embeddings.load(require(path, stage=f"train --architecture {name}"))
 
 
-def read_folds(architecture: str, data: Ingested, params: Params) -> list[Fold]:
+def read_folds(architecture: str) -> list[Fold]:
     """The open-world folds that `train` left for `architecture`."""
-    rows = data.manifest.split(DEVELOPMENT).drop_duplicates("id").reset_index(drop=True)
-    share = params.active.search.query_share
-    query = held_out_share(rows, share=share, seed=params.seed)
-    generators = rows["generator"].to_numpy(dtype=str)
-    ids = rows["id"].to_numpy(dtype=str)
-    folds = []
-    for path in sorted((TRAIN / architecture / "folds").glob("*.npz")):
-        folds.append(
-            Fold(
-                held_out=path.stem,
-                embeddings=Embeddings(ids=ids, features=Embeddings.load(path).select(ids)),
-                generators=generators,
-                reference=~query & (generators != path.stem),
-                query=query,
-            )
-        )
-    return folds
+    folder = require(TRAIN / architecture / "folds", stage=f"train --architecture {architecture}")
+    return [Fold.load(path) for path in sorted(folder.iterdir())]
 
 
-def _development_scores(data: Ingested, params: Params) -> pd.DataFrame:
+def read_reference(architecture: str, stored: Embeddings, data: Ingested) -> Reference:
+    """What all development images, by this extractor, teach a clusterer."""
+    features = stored.select(data.development["id"].to_numpy(dtype=str))
+    path = TRAIN / architecture / "copies.npz"
+    return Reference(
+        view_means(features, stored.views),
+        data.development["generator"].to_numpy(dtype=str),
+        load_copies(path) if path.exists() else {},
+    )
+
+
+def _development_scores(params: Params) -> pd.DataFrame:
     tables = []
     for name in track(params.architectures, description="Open-world folds"):
-        folds = read_folds(name, data, params)
-        table = open_world_scores(folds, settings=params.cluster, seed=params.seed)
+        table = open_world_scores(read_folds(name), settings=params.cluster, seed=params.seed)
         tables.append(table.assign(architecture=name))
     return pd.concat(tables, ignore_index=True)
 
 
 def _assign(name: str, stored: Embeddings, data: Ingested, params: Params) -> pd.DataFrame:
     """Cluster the test images in every way: columns `id` and `<clusterer>_<mode>`."""
-    development = data.manifest.split(DEVELOPMENT).drop_duplicates("id")
     ids = np.unique(data.manifest.split(TEST)["id"].to_numpy(dtype=str))
     known = params.cluster.known_generators or (data.labels["generator"].nunique() or None)
+    reference = read_reference(name, stored, data)
     columns: dict[str, Any] = {"id": ids}
     for clusterer in CLUSTERERS:
         for mode, given in MODES.items():
@@ -114,12 +120,10 @@ def _assign(name: str, stored: Embeddings, data: Ingested, params: Params) -> pd
             labels = partition(
                 clusterer,
                 stored.select(ids),
-                stored.select(development["id"].to_numpy(dtype=str)),
-                development["generator"].to_numpy(dtype=str),
+                reference,
+                views=stored.views,
                 count=known if given else None,
-                components=params.cluster.components,
-                shrinkage=params.cluster.shrinkage,
-                largest=params.cluster.largest,
+                settings=params.cluster,
                 seed=params.seed,
             )
             if labels is not None:
@@ -191,9 +195,9 @@ def _print(scores: pd.DataFrame, data: Ingested) -> None:
         console.print("No test_labels.csv: the test images were clustered, and cannot be scored.")
         return
     table = Table(title=f"ARI on {data.summary['test_images']} test images (95 % interval)")
-    for heading in ("extractor", "k-means", "k-means whitened", "HDBSCAN, number unknown"):
+    for heading in ("extractor", "k-means", "k-means whitened", "open world, number unknown"):
         table.add_column(heading)
-    shown = [("kmeans", "known"), ("kmeans_whitened", "known"), ("hdbscan", "unknown")]
+    shown = [("kmeans", "known"), ("kmeans_whitened", "known"), ("open_world", "unknown")]
     by_key = {(r["architecture"], r["clusterer"], r["mode"]): r for r in scores.to_dict("records")}
     for name in dict.fromkeys(scores["architecture"]):
         cells = []

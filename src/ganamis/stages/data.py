@@ -1,10 +1,11 @@
-"""`import` and `ingest`: from a user's folder to a checked manifest."""
+"""`sample` or `import`, then `ingest`: from generators or a user's folder to a manifest."""
 
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from dvc.utils.serialize import modify_yaml
 
 from ganamis.contracts import DEVELOPMENT, TEST, Embeddings, Manifest
 from ganamis.data.batches import stream_images
@@ -14,10 +15,21 @@ from ganamis.data.lineage import add_to_dvc, data_digest
 from ganamis.data.manifest import check_folder
 from ganamis.errors import UserError
 from ganamis.files import whole_folder, write_json
-from ganamis.params import Params
-from ganamis.stages.paths import IMPORTED, INGEST, data_root
+from ganamis.params import PARAMS_FILE, Params
+from ganamis.stages.paths import IMPORTED, INGEST, ZOO, data_root
 
 BATCH = 256  # images decoded at once
+
+
+def sample(params: Params) -> None:
+    """Draw the default data set from the zoo."""
+    from ganamis.zoo.sampling import write_dataset
+
+    try:
+        done = write_dataset(ZOO, **params.sample.model_dump(), seed=params.seed)
+    except ValueError as error:
+        raise UserError(f"params.yaml: sample: {error}") from error
+    print(f"Drew {done['images']} images in {done['seconds']:.0f} s into '{ZOO}'.")
 
 
 def import_folder(source: Path, params: Params) -> None:
@@ -37,7 +49,9 @@ def import_folder(source: Path, params: Params) -> None:
     add_to_dvc(IMPORTED)
     print(f"Imported {len(checked.manifest.rows)} images into '{IMPORTED}'.")
     if Path(params.data.root) != IMPORTED:
-        print(f"To use them, set data.root to '{IMPORTED}' in params.yaml.")
+        with modify_yaml(PARAMS_FILE) as content:
+            content["data"]["root"] = str(IMPORTED)
+        print(f"params.yaml: data.root was '{params.data.root}', is now '{IMPORTED}'.")
 
 
 def ingest(params: Params) -> None:

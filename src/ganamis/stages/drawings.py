@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from ganamis.clustering.whitening import within_class_whitening
-from ganamis.contracts import DEVELOPMENT, TEST, Embeddings
+from ganamis.clustering.methods import space
+from ganamis.contracts import TEST, Embeddings, Reference, view_means
 from ganamis.data.batches import stream_images
 from ganamis.params import Params
 from ganamis.report.figures import ari_chart, confusion, embedding_map, spectra
@@ -20,6 +20,7 @@ BATCH = 128
 def draw(
     folder: Path,
     embeddings: dict[str, Embeddings],
+    references: dict[str, Reference],
     assignments: dict[str, pd.DataFrame],
     clusterers: dict[str, str],
     scores: pd.DataFrame,
@@ -29,7 +30,8 @@ def draw(
     """Draw into `folder`.
 
     Args:
-        embeddings, assignments: by extractor. clusterers: the one to draw for each extractor.
+        embeddings, references, assignments: by extractor.
+        clusterers: the one to draw for each extractor.
         scores: may have no rows, where the test set has no labels.
     """
     folder.mkdir()
@@ -37,24 +39,22 @@ def draw(
         ari_chart(scores, folder / "ari.png")
     power = _test_spectra(data)
     truth = data.labels.drop_duplicates("id").set_index("id")["generator"]
-    development = data.manifest.split(DEVELOPMENT).drop_duplicates("id")
     for name, clusterer in track(clusterers.items(), description="Drawing"):
         target = folder / name
         target.mkdir()
         table = assignments[name]
         ids = table["id"].to_numpy(dtype=str)
         clusters = _titles(table[f"{clusterer}_unknown"].to_numpy())
-        whitening = within_class_whitening(
-            embeddings[name].select(development["id"].to_numpy(dtype=str)),
-            development["generator"].to_numpy(dtype=str),
-            components=params.cluster.components,
-            shrinkage=params.cluster.shrinkage,
-        )
         groups = {f"clusters ({clusterer}, number unknown)": clusters}
         if len(truth):
             groups["generators"] = truth.loc[ids].to_numpy(dtype=str)
             confusion(clusters, groups["generators"], target / "confusion.png")
-        points = whitening.transform(embeddings[name].select(ids))
+        stored = embeddings[name]
+        features = stored.select(ids)
+        whitening = space(
+            clusterer, features, references[name], views=stored.views, settings=params.cluster
+        )
+        points = whitening.transform(view_means(features, stored.views))
         embedding_map(points, groups, target / "embedding_map.png")
         means = {title: power.loc[ids[clusters == title]] for title in sorted(set(clusters))}
         side = int(power.shape[1] ** 0.5)

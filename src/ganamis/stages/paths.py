@@ -8,12 +8,12 @@ from typing import Any
 
 import pandas as pd
 
-from ganamis.contracts import Embeddings, Manifest
+from ganamis.contracts import DEVELOPMENT, Embeddings, Manifest
 from ganamis.errors import UserError
 from ganamis.files import read_json, require
 from ganamis.params import Params
 
-IMPORTED = Path("data/imported")
+IMPORTED, ZOO = Path("data/imported"), Path("data/zoo")
 RESULTS = Path("results")
 WORK = Path("work")  # what an interrupted stage goes on from; never a result
 INGEST = RESULTS / "ingest"
@@ -39,9 +39,14 @@ class Ingested:
     summary: dict[str, Any]
 
     @property
+    def development(self) -> pd.DataFrame:
+        """The development images, one row per id, in the fixed order that every stage keeps."""
+        return self.manifest.split(DEVELOPMENT).drop_duplicates("id").reset_index(drop=True)
+
+    @property
     def labels(self) -> pd.DataFrame:
         """The test labels: columns `id`, `path`, `generator`; no rows where there are none."""
-        return pd.read_csv(INGEST / "labels.csv", dtype=str)
+        return pd.read_csv(INGEST / "labels.csv", dtype=str, keep_default_na=False)
 
     @property
     def content(self) -> Embeddings:
@@ -58,7 +63,8 @@ def data_root(params: Params) -> Path:
     root = Path(params.data.root)
     if not root.is_dir():
         raise UserError(
-            f"data.root '{root}' is missing; run `ganamis import <folder>` (make run DATA=<folder>)"
+            f"data.root '{root}' is missing; run `ganamis sample` for the default data, or "
+            "`ganamis import <folder>` (make run DATA=<folder>) for your own"
         )
     return root
 

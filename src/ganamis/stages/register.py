@@ -1,17 +1,18 @@
 """`register` and `promote`: the selected model into the registry, and past the champion."""
 
+import shutil
 from dataclasses import asdict
 
 import pandas as pd
 
 from ganamis import registry, tracking
 from ganamis.attribution.assignment import Assignment, fit_assignment
+from ganamis.clustering.methods import space
 from ganamis.clustering.selection import fold_labels
 from ganamis.contracts import DEVELOPMENT, Embeddings
-from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
-from ganamis.stages.cluster import read_folds
+from ganamis.stages.cluster import read_folds, read_reference
 from ganamis.stages.paths import CLUSTER, PROMOTE, REGISTER, SELECT, TRAIN, Ingested, read_ingested
 
 
@@ -28,11 +29,11 @@ def register(params: Params) -> None:
     ) as run:
         tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         with whole_folder(REGISTER) as folder:
-            load_extractor(TRAIN / name / "extractor").save(folder / "model" / "extractor")
+            shutil.copytree(TRAIN / name / "extractor", folder / "model" / "extractor")
             _assignment(name, clusterer, data, params).save(folder / "model" / "assignment.npz")
             version = registry.register(
                 folder / "model",
-                _evidence(name, clusterer, data, params),
+                _evidence(name, clusterer, params),
                 size=params.data.size,
                 tags={
                     "architecture": name,
@@ -51,23 +52,23 @@ def register(params: Params) -> None:
 
 def _assignment(name: str, clusterer: str, data: Ingested, params: Params) -> Assignment:
     stored = Embeddings.load(require(TRAIN / name / "embeddings.npz", stage="train"))
-    development = data.manifest.split(DEVELOPMENT).drop_duplicates("id")
     clusters = pd.read_csv(require(CLUSTER / "assignments" / f"{name}.csv", stage="cluster"))
+    features = stored.select(clusters["id"].to_numpy(dtype=str))
+    reference = read_reference(name, stored, data)
     return fit_assignment(
-        stored.select(clusters["id"].to_numpy(dtype=str)),
+        features,
         clusters[f"{clusterer}_unknown"].to_numpy(),
-        stored.select(development["id"].to_numpy(dtype=str)),
-        development["generator"].to_numpy(dtype=str),
-        components=params.cluster.components,
-        shrinkage=params.cluster.shrinkage,
+        reference,
+        space(clusterer, features, reference, views=stored.views, settings=params.cluster),
+        views=stored.views,
         coverage=params.attribution.coverage,
     )
 
 
-def _evidence(name: str, clusterer: str, data: Ingested, params: Params) -> pd.DataFrame:
+def _evidence(name: str, clusterer: str, params: Params) -> pd.DataFrame:
     """The open-world clusters behind the selection score, image by image."""
     tables = []
-    for fold in read_folds(name, data, params):
+    for fold in read_folds(name):
         labels = fold_labels(
             fold, clusterer, known=False, settings=params.cluster, seed=params.seed
         )

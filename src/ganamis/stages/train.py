@@ -9,11 +9,12 @@ from rich.progress import track
 
 from ganamis import tracking
 from ganamis.clustering.selection import search_objective
-from ganamis.contracts import DEVELOPMENT, Embeddings
+from ganamis.contracts import DEVELOPMENT, Embeddings, Extractor, save_copies
 from ganamis.data.batches import load_images, stream_images
+from ganamis.data.degradations import degrade
 from ganamis.data.splits import held_out_share
 from ganamis.extractors.candidates import candidate
-from ganamis.extractors.search import DevelopmentSet, Extractor, search, trial_folder
+from ganamis.extractors.search import DevelopmentSet, search, trial_folder
 from ganamis.files import whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
@@ -36,7 +37,7 @@ def train(architecture: str, params: Params) -> None:
         tags={"architecture": architecture, "profile": params.profile},
     ) as run:
         tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
-        development = _development_set(data, params)
+        development = _development_set(data, chosen.degradations, params)
         best = search(
             chosen,
             development,
@@ -62,8 +63,10 @@ def train(architecture: str, params: Params) -> None:
             extractor.save(folder / "extractor")
             embeddings.save(folder / "embeddings.npz")
             for held_out in development.names:
-                source = trial_folder(work, key, best.number) / f"{held_out}.npz"
-                Embeddings.load(source).save(folder / "folds" / f"{held_out}.npz")
+                source = trial_folder(work, key, best.number) / held_out
+                shutil.copytree(source, folder / "folds" / held_out)
+            save_copies(folder / "copies.npz", development.copies(extractor))
+            (fitting / LOGS).mkdir(parents=True, exist_ok=True)
             shutil.copytree(fitting / LOGS, folder / LOGS)
             write_json(folder / "metrics.json", {"development_ari_known": best.value})
             write_json(folder / "summary.json", summary)
@@ -74,13 +77,17 @@ def train(architecture: str, params: Params) -> None:
         shutil.rmtree(fitting)
 
 
-def _development_set(data: Ingested, params: Params) -> DevelopmentSet:
-    rows = data.manifest.split(DEVELOPMENT).drop_duplicates("id").reset_index(drop=True)
+def _development_set(
+    data: Ingested, degradations: tuple[str, ...], params: Params
+) -> DevelopmentSet:
+    rows = data.development
+    images = load_images(data.root, rows)
     return DevelopmentSet(
         ids=rows["id"].to_numpy(dtype=str),
-        images=load_images(data.root, rows),
+        images=images,
         generators=rows["generator"].to_numpy(dtype=str),
         query=held_out_share(rows, share=params.active.search.query_share, seed=params.seed),
+        degraded={name: degrade(images, name, seed=params.seed) for name in degradations},
     )
 
 
@@ -92,4 +99,4 @@ def _embed(extractor: Extractor, data: Ingested) -> Embeddings:
         description="Embedding",
     )
     features = np.concatenate([extractor.embed(images) for images in batches])
-    return Embeddings(ids=rows["id"].to_numpy(dtype=str), features=features)
+    return Embeddings(rows["id"].to_numpy(dtype=str), features, extractor.views)

@@ -1,0 +1,280 @@
+"""From images to generators, their number unknown: one object, fitted on development images.
+
+Embedding is apart from clustering, so that images may stream and only their embeddings be kept.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ganamis.attribution.known_models import (
+    Calibration,
+    group_distance,
+    lineage,
+    name_clusters,
+)
+from ganamis.clustering.mixture import GaussianClusters
+from ganamis.clustering.nuisance import BatchWhitening, Nuisance, fit_batch
+from ganamis.clustering.open_world import OpenWorld, discover
+from ganamis.data.degradations import CLEAN, degrade
+from ganamis.errors import UserError
+from ganamis.extractors.fusion import FeatureExtractor
+from ganamis.files import read_json, write_json
+
+
+@dataclass(frozen=True)
+class AttributionConfig:
+    """Settings of the fingerprint pipeline.
+
+    conditions: degradations whose copies of development teach the nuisance, `clean` among them.
+    components: of the basis. dimensions: directions kept of a batch. shrinkage: of the covariance
+    inside a condition. emphasis: on what conditions change. condition_components: of the
+    classifier of conditions. open_world: the clusterer.
+    """
+
+    conditions: tuple[str, ...]
+    components: int
+    dimensions: int
+    shrinkage: float
+    emphasis: float
+    condition_components: int
+    open_world: OpenWorld
+
+
+@dataclass(frozen=True)
+class Attribution:
+    """Which image came from which generator.
+
+    labels: `[N]` int, 0 to K - 1. names: `[K]` str. image_scores: `[N]` in [0, 1], the probability
+    of an image's cluster times that of the cluster's name. scores: `[K]` in [0, 1], of the names.
+    linkage: `[K - 1, 4]`, scipy's form, rows of `names`. conditions: share of each degradation
+    the batch seems to have met. points: `[N, C]`, the whitened embeddings.
+    """
+
+    labels: np.ndarray
+    names: tuple[str, ...]
+    image_scores: np.ndarray
+    scores: np.ndarray
+    linkage: np.ndarray
+    conditions: dict[str, float]
+    points: np.ndarray
+
+    @property
+    def count(self) -> int:
+        """Number of generators."""
+        return len(self.names)
+
+    @property
+    def image_names(self) -> np.ndarray:
+        """Generator `[N]` str of each image."""
+        return np.array(self.names)[self.labels]
+
+
+def _views_of(embeddings: np.ndarray, views: int) -> np.ndarray:
+    return embeddings.reshape(len(embeddings), views, -1)
+
+
+def _whiten(nuisance: Nuisance, views: np.ndarray, config: AttributionConfig) -> BatchWhitening:
+    return fit_batch(
+        nuisance,
+        views,
+        dimensions=config.dimensions,
+        shrinkage=config.shrinkage,
+        emphasis=config.emphasis,
+        condition_components=config.condition_components,
+    )
+
+
+def _reference(nuisance: Nuisance, whitening: BatchWhitening) -> dict[str, np.ndarray]:
+    """Development generators' points `[M, C]`, under the conditions of the batch."""
+    points = whitening.transform(nuisance.under(whitening.weights))
+    return {name: points[nuisance.labels == name] for name in np.unique(nuisance.labels)}
+
+
+def _distances(
+    groups: list[np.ndarray], references: list[np.ndarray], settings: OpenWorld
+) -> np.ndarray:
+    """`[K, G]` distances of groups of points to reference groups."""
+    return np.array(
+        [
+            [
+                group_distance(
+                    group, reference, dimensions=settings.dimensions, prior=settings.prior
+                )
+                for reference in references
+            ]
+            for group in groups
+        ]
+    )
+
+
+def leave_one_generator_out(
+    nuisance: Nuisance, views: dict[str, np.ndarray], config: AttributionConfig, *, seed: int
+) -> Iterator[tuple[str, str, Nuisance, np.ndarray, np.ndarray]]:
+    """Open-world folds of the development images, under every condition.
+
+    Half of the images of all generators but one are the reference; the other half and all of the
+    generator held out are the query.
+
+    Args:
+        views: condition to `[M, V, P]` reduced features of the development images.
+
+    Yields:
+        The generator held out, the condition, the reference's nuisance, the query's views
+        `[Q, V, P]` and its generators `[Q]`.
+    """
+    random = np.random.default_rng(seed)
+    half = np.zeros(len(nuisance.labels), dtype=bool)
+    for name in np.unique(nuisance.labels):
+        rows = random.permutation(np.flatnonzero(nuisance.labels == name))
+        half[rows[: len(rows) // 2]] = True
+    for held_out in np.unique(nuisance.labels):
+        known = half & (nuisance.labels != held_out)
+        if known.sum() < 2:
+            continue
+        reference = Nuisance(
+            nuisance.mean,
+            nuisance.basis,
+            nuisance.copies[:, known],
+            nuisance.labels[known],
+            nuisance.conditions,
+        )
+        for condition, features in views.items():
+            yield held_out, condition, reference, features[~known], nuisance.labels[~known]
+
+
+def calibrate(
+    nuisance: Nuisance, views: dict[str, np.ndarray], config: AttributionConfig, *, seed: int
+) -> Calibration:
+    """Learn from open-world folds how far apart two groups of one generator come to lie."""
+    distances, same = [], []
+    folds = leave_one_generator_out(nuisance, views, config, seed=seed)
+    for _, _, reference, query, generators in folds:
+        whitening = _whiten(reference, query, config)
+        points = whitening.transform(query.mean(axis=1))
+        known = _reference(reference, whitening)
+        present = np.unique(generators)
+        groups = [points[generators == name] for name in present]
+        distances.append(_distances(groups, list(known.values()), config.open_world).ravel())
+        same.append((present[:, None] == np.array(list(known))).ravel())
+    if not distances:
+        return Calibration.fit(np.empty(0), np.empty(0, dtype=bool))
+    return Calibration.fit(np.concatenate(distances), np.concatenate(same))
+
+
+@dataclass(frozen=True)
+class FittedAttributor:
+    """An extractor with the nuisance, the calibration and the names it learned."""
+
+    extractor: FeatureExtractor
+    nuisance: Nuisance
+    calibration: Calibration
+    config: AttributionConfig
+    seed: int
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Embeddings `[N, V * P]` float32 of `[N, H, W]` uint8 images of one size."""
+        views = _views_of(self.extractor.embed(images), self.extractor.views)
+        return self.nuisance.reduce(views).reshape(len(images), -1)
+
+    def embed_stream(self, batches: Iterable[np.ndarray]) -> np.ndarray:
+        """Embeddings of batches of images, of which one is held at a time; sizes may differ."""
+        return np.concatenate([self.embed(batch) for batch in batches])
+
+    def cluster(self, embeddings: np.ndarray, *, clusters: int | None) -> Attribution:
+        """Cluster and name `[N, V * P]` embeddings.
+
+        Args:
+            clusters: how many generators, or None to find out.
+
+        Raises:
+            UserError: no image, or fewer images than clusters.
+        """
+        if len(embeddings) == 0 or (clusters is not None and not 1 <= clusters <= len(embeddings)):
+            raise UserError(
+                f"{len(embeddings)} images cannot be {clusters or 1} clusters; give at least one "
+                "image, and a number of clusters from 1 to the number of images"
+            )
+        views = _views_of(embeddings, self.extractor.views)
+        whitening = _whiten(self.nuisance, views, self.config)
+        points = whitening.transform(views.mean(axis=1))
+        labels = discover(points, self.config.open_world, count=clusters, seed=self.seed)
+        groups = [points[labels == label] for label in range(labels.max() + 1)]
+        known = _reference(self.nuisance, whitening)
+        distances = _distances(groups, list(known.values()), self.config.open_world)
+        names, scores = name_clusters(distances, tuple(known), self.calibration)
+        shapes = GaussianClusters.fit(points, labels, prior=self.config.open_world.prior)
+        membership = shapes.posteriors(points)[np.arange(len(points)), labels]
+        return Attribution(
+            labels=labels,
+            names=names,
+            image_scores=membership * scores[labels],
+            scores=scores,
+            linkage=lineage(groups),
+            conditions=dict(zip(self.nuisance.conditions, whitening.weights.tolist(), strict=True)),
+            points=points,
+        )
+
+    def attribute(self, images: np.ndarray, *, clusters: int | None) -> Attribution:
+        """Cluster and name `[N, H, W]` uint8 images; see `cluster`."""
+        return self.cluster(self.embed(images), clusters=clusters)
+
+    def save(self, folder: Path) -> None:
+        """Write the extractor, the arrays and the settings; nothing is pickled."""
+        self.extractor.save(folder / "extractor")
+        self.nuisance.save(folder / "nuisance.npz")
+        settings = {"config": asdict(self.config), "calibration": asdict(self.calibration)}
+        write_json(folder / "attributor.json", {**settings, "seed": self.seed})
+
+    @classmethod
+    def load(cls, folder: Path, extractor: FeatureExtractor) -> "FittedAttributor":
+        """Read what `save` wrote; the extractor is loaded by its own class."""
+        stored = read_json(folder / "attributor.json", stage="train")
+        config = stored["config"]
+        return cls(
+            extractor=extractor,
+            nuisance=Nuisance.load(folder / "nuisance.npz"),
+            calibration=Calibration(**stored["calibration"]),
+            config=AttributionConfig(
+                **{
+                    **config,
+                    "conditions": tuple(config["conditions"]),
+                    "open_world": OpenWorld(**config["open_world"]),
+                }
+            ),
+            seed=stored["seed"],
+        )
+
+
+def fit(
+    extractor: FeatureExtractor,
+    images: np.ndarray,
+    labels: np.ndarray,
+    *,
+    config: AttributionConfig,
+    seed: int,
+) -> FittedAttributor:
+    """Learn from development images alone what one generator varies in.
+
+    Args:
+        extractor: fixed, or trained on these images already.
+        images: `[M, H, W]` uint8. labels: `[M]`, their generators.
+
+    Raises:
+        UserError: the conditions leave out `clean`, or there are too few images.
+    """
+    if CLEAN not in config.conditions:
+        raise UserError(f"attribution conditions need '{CLEAN}', got {list(config.conditions)}")
+    if len(images) < 4:
+        raise UserError(f"{len(images)} development images are too few; give at least four")
+    features = {}
+    for condition in config.conditions:
+        copies = degrade(images, condition, seed=seed)
+        features[condition] = _views_of(extractor.embed(copies), extractor.views)
+    means = {condition: views.mean(axis=1) for condition, views in features.items()}
+    nuisance = Nuisance.fit(means, np.asarray(labels), components=config.components)
+    reduced = {condition: nuisance.reduce(views) for condition, views in features.items()}
+    calibration = calibrate(nuisance, reduced, config, seed=seed)
+    return FittedAttributor(extractor, nuisance, calibration, config, seed)

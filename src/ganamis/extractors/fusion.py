@@ -1,0 +1,58 @@
+"""Several extractors as one: each view of an image carries the features of all of them."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+
+
+class FeatureExtractor(Protocol):
+    """What attribution asks of an extractor."""
+
+    @property
+    def views(self) -> int:
+        """Views of an image, their features one after the other."""
+        ...
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """`[N, views * D]` float32 of `[N, H, W]` uint8."""
+        ...
+
+    def save(self, folder: Path) -> None: ...
+
+
+@dataclass(frozen=True)
+class Fusion:
+    """Concatenates extractors that cut an image into the same views.
+
+    parts: the extractors. scales: for each, what its features are divided by, so that every part
+    brings the same total variance to the basis that is learned next; the whitening proper is left
+    to the within-generator covariance of all parts together, which knows how they covary.
+    """
+
+    parts: tuple[FeatureExtractor, ...]
+    scales: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        views = sorted({part.views for part in self.parts})
+        if len(views) != 1 or len(self.scales) != len(self.parts):
+            raise ValueError(f"fusion: parts with {views} views and {len(self.scales)} scales")
+
+    @classmethod
+    def fit(cls, parts: tuple[FeatureExtractor, ...], images: np.ndarray) -> "Fusion":
+        """Measure the scales on `[N, H, W]` uint8 images."""
+        totals = [float(np.sqrt(part.embed(images).var(axis=0).sum())) for part in parts]
+        return cls(parts, tuple(total or 1.0 for total in totals))
+
+    @property
+    def views(self) -> int:
+        return self.parts[0].views
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """`[N, views * D]` float32, D the sum over the parts."""
+        split = [
+            part.embed(images).reshape(len(images), self.views, -1) / np.float32(scale)
+            for part, scale in zip(self.parts, self.scales, strict=True)
+        ]
+        return np.concatenate(split, axis=2).reshape(len(images), -1)

@@ -1,0 +1,154 @@
+"""Every clusterer separates what is separate, in any order of rows, and leaves its input alone."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from ganamis.clustering.methods import CLUSTERERS, cluster
+from ganamis.clustering.scores import score
+from ganamis.contracts import Clustering, Embeddings
+from ganamis.errors import UserError
+from tests.builders import blobs
+
+REFERENCE, REFERENCE_NAMES = blobs(generators=4, images=20, seed=0)
+QUERY, NAMES = blobs(generators=4, images=25, seed=1)
+COUNTED = [name for name, clusterer in CLUSTERERS.items() if clusterer.partition is not None]
+
+
+def run(
+    name: str, query: np.ndarray = QUERY, *, count: int | None = None, seed: int = 0
+) -> np.ndarray | None:
+    return cluster(
+        name,
+        query,
+        REFERENCE,
+        REFERENCE_NAMES,
+        count=count,
+        components=12,
+        shrinkage=0.1,
+        largest=12,
+        seed=seed,
+    )
+
+
+@pytest.mark.parametrize("name", CLUSTERERS)
+def test_separate_groups_are_found_with_the_number_unknown(name: str) -> None:
+    labels = run(name)
+    assert labels is not None
+    assert adjusted_rand_score(NAMES, labels) > 0.95
+    assert labels.dtype == int
+
+
+@pytest.mark.parametrize("name", COUNTED)
+@pytest.mark.parametrize("count", [1, 2, 4, 7])
+def test_a_given_number_is_kept(name: str, count: int) -> None:
+    labels = run(name, count=count)
+    assert labels is not None
+    assert set(labels.tolist()) == set(range(count))
+    if count == 4:
+        assert adjusted_rand_score(NAMES, labels) == 1.0
+
+
+def test_a_method_that_finds_the_number_takes_none() -> None:
+    assert run("hdbscan", count=4) is None
+    assert set(CLUSTERERS) - set(COUNTED) == {"hdbscan"}
+
+
+@pytest.mark.parametrize("count", [None, 4])
+@pytest.mark.parametrize("name", CLUSTERERS)
+def test_order_of_rows_changes_neither_partition_nor_score(name: str, count: int | None) -> None:
+    noisy, names = blobs(generators=4, images=25, seed=2, spread=1.2)
+    order = np.random.default_rng(3).permutation(len(noisy))
+    labels, shuffled = run(name, noisy, count=count), run(name, noisy[order], count=count)
+    if labels is None or shuffled is None:
+        assert labels is shuffled is None
+        return
+    np.testing.assert_array_equal(shuffled, labels[order])
+    scores = [
+        score(found, truth, bootstrap=50, permutations=50, seed=0)
+        for found, truth in ((labels, names), (shuffled, names[order]))
+    ]
+    assert scores[0] == scores[1]  # to the last digit
+    assert scores[0].ari < 1  # a hard case, so that a change of order could have shown
+
+
+def test_misordered_table_scores_near_chance_where_ids_score_one() -> None:
+    """What would happen if embeddings and labels were joined by position."""
+    ids = np.array([f"image-{i:03d}" for i in range(len(QUERY))])
+    by_position = []
+    for seed in range(20):
+        order = np.random.default_rng(seed).permutation(len(ids))
+        stored = Embeddings(ids=ids[order], features=QUERY[order])  # rows in another order
+        labels = run("kmeans_whitened", stored.features, count=4)
+        assert labels is not None
+        clusters = Clustering(ids=stored.ids, labels=labels)
+        assert adjusted_rand_score(NAMES, clusters.select(ids)) == 1.0
+        by_position.append(adjusted_rand_score(NAMES, clusters.labels))
+    assert max(by_position) < 0.1
+    assert abs(np.mean(by_position)) < 0.02
+
+
+@pytest.mark.parametrize("name", CLUSTERERS)
+def test_input_is_not_modified_and_the_seed_decides(name: str) -> None:
+    query, reference = QUERY.copy(), REFERENCE.copy()
+    first, second = run(name, seed=5), run(name, seed=5)
+    np.testing.assert_array_equal(first, second)
+    np.testing.assert_array_equal(QUERY, query)
+    np.testing.assert_array_equal(REFERENCE, reference)
+
+
+def test_raw_method_ignores_the_development_images() -> None:
+    swapped = cluster(
+        "kmeans",
+        QUERY,
+        REFERENCE * np.float32(50) + 3,
+        REFERENCE_NAMES[::-1],
+        count=4,
+        components=2,
+        shrinkage=0.9,
+        largest=12,
+        seed=0,
+    )
+    np.testing.assert_array_equal(swapped, run("kmeans", count=4))
+
+
+def test_whitening_divides_out_what_varies_within_a_generator() -> None:
+    """A loud direction that all generators share hides the fingerprint from raw k-means only."""
+    random = np.random.default_rng(6)
+
+    def loud(features: np.ndarray) -> np.ndarray:
+        anatomy = random.normal(0, 40, (len(features), 1))
+        return np.hstack([features, anatomy, anatomy]).astype(np.float32)
+
+    query, reference = loud(QUERY), loud(REFERENCE)
+    found = {
+        name: cluster(
+            name,
+            query,
+            reference,
+            REFERENCE_NAMES,
+            count=4,
+            components=8,
+            shrinkage=0.0,
+            largest=12,
+            seed=0,
+        )
+        for name in ("kmeans", "kmeans_whitened")
+    }
+    assert adjusted_rand_score(NAMES, found["kmeans"]) < 0.2
+    assert adjusted_rand_score(NAMES, found["kmeans_whitened"]) > 0.95
+
+
+def test_unknown_name_lists_the_choices() -> None:
+    with pytest.raises(UserError) as refused:
+        run("dbscan")
+    assert str(refused.value) == (
+        "clusterer 'dbscan' is unknown; choose one of kmeans, kmeans_whitened, agglomerative, "
+        "gaussian_mixture, hdbscan"
+    )
+
+
+@pytest.mark.parametrize("count", [0, 101])
+def test_number_that_cannot_be_is_refused(count: int) -> None:
+    with pytest.raises(UserError, match=f"^{count} clusters of 100 images; expected 1 to 100$"):
+        run("kmeans", count=count)

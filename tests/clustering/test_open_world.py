@@ -1,0 +1,93 @@
+"""Clusters with their number unknown, one included."""
+
+import numpy as np
+import pytest
+from sklearn.metrics import adjusted_rand_score
+
+from ganamis.clustering.mixture import GaussianClusters, tied_mixture
+from ganamis.clustering.open_world import OpenWorld, discover
+
+SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=400)
+
+
+def generators(count: int, images: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Groups of unequal spread: one of them long in one direction."""
+    random = np.random.default_rng(seed)
+    centres = random.normal(size=(count, 12)) * 9
+    labels = np.repeat(np.arange(count), images)
+    points = centres[labels] + random.normal(size=(len(labels), 12))
+    points[labels == 0, 5] *= 4
+    return points, labels
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_the_number_is_found(count: int) -> None:
+    points, truth = generators(count, 50)
+    kept = points.copy()
+    labels = discover(points, SETTINGS, count=None, seed=0)
+    assert adjusted_rand_score(truth, labels) == 1.0 and labels.max() + 1 == count
+    np.testing.assert_array_equal(points, kept)
+
+
+def test_fifteen_images_each() -> None:
+    points, truth = generators(4, 15)
+    assert adjusted_rand_score(truth, discover(points, SETTINGS, count=None, seed=0)) == 1.0
+
+
+@pytest.mark.parametrize("count", [1, 2, 4, 6])
+def test_a_given_number_is_kept(count: int) -> None:
+    points, truth = generators(4, 20)
+    labels = discover(points, SETTINGS, count=count, seed=0)
+    assert sorted(set(labels.tolist())) == list(range(count))
+    if count == 4:
+        assert adjusted_rand_score(truth, labels) == 1.0
+
+
+def test_row_order_does_not_matter() -> None:
+    points, _ = generators(3, 30)
+    order = np.random.default_rng(1).permutation(len(points))
+    labels = discover(points, SETTINGS, count=None, seed=0)
+    np.testing.assert_array_equal(
+        discover(points[order], SETTINGS, count=None, seed=0), labels[order]
+    )
+
+
+def test_images_beyond_the_sample_are_assigned() -> None:
+    points, truth = generators(3, 1000)
+    labels = discover(points, SETTINGS, count=None, seed=0)
+    assert adjusted_rand_score(truth, labels) > 0.99
+
+
+@pytest.mark.parametrize("images", [1, 2, 3, 7])
+def test_very_few_images_are_one_cluster(images: int) -> None:
+    points, _ = generators(1, images)
+    assert not discover(points, SETTINGS, count=None, seed=0).any()
+
+
+def test_identical_images_are_one_cluster() -> None:
+    assert not discover(np.ones((40, 5)), SETTINGS, count=None, seed=0).any()
+
+
+def test_the_mixture_mends_a_rough_partition() -> None:
+    points, truth = generators(2, 60)
+    rough = truth.copy()
+    rough[:15] = 1
+    mended = tied_mixture(points - points.mean(axis=0), rough, prior=30.0, steps=30)
+    assert adjusted_rand_score(truth, mended) == 1.0
+
+
+def test_posteriors_are_bayes_rule() -> None:
+    points, truth = generators(3, 40)
+    clusters = GaussianClusters.fit(points, truth, prior=30.0)
+    query = points[[0, 50, 100]]
+    posteriors = clusters.posteriors(query)
+    np.testing.assert_allclose(posteriors.sum(axis=1), 1.0)
+    for row, point in zip(posteriors, query, strict=True):
+        naive = []
+        for mean, whiten, constant in zip(
+            clusters.means, clusters.whitenings, clusters.constants, strict=True
+        ):
+            precision = whiten @ whiten.T
+            naive.append(np.exp(constant - 0.5 * (point - mean) @ precision @ (point - mean)))
+        np.testing.assert_allclose(row, np.array(naive) / np.sum(naive), atol=1e-9)
+    np.testing.assert_array_equal(clusters.assign(points, batch=7), truth)

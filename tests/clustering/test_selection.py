@@ -1,0 +1,127 @@
+"""The choice is made on development data, with the number of generators unknown."""
+
+import inspect
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from ganamis.clustering.methods import CLUSTERERS
+from ganamis.clustering.selection import choose, fold_labels, open_world_scores, search_objective
+from ganamis.contracts import Embeddings, Fold
+from ganamis.params import Cluster
+from tests.builders import blobs
+
+SETTINGS = Cluster(
+    known_generators=None,
+    largest=12,
+    components=12,
+    shrinkage=0.1,
+    bootstrap=10,
+    permutations=10,
+)
+
+
+def fold(held_out: str, *, seed: int = 0) -> Fold:
+    features, names = blobs(generators=3, images=20, seed=seed)
+    query = np.arange(len(names)) % 2 == 0
+    ids = np.array([f"{i:064x}" for i in range(len(names))])
+    return Fold(
+        held_out=held_out,
+        embeddings=Embeddings(ids=ids, features=features),
+        generators=names,
+        reference=~query & (names != held_out),
+        query=query,
+    )
+
+
+def table(*rows: tuple[str, str, bool, float]) -> pd.DataFrame:
+    return pd.DataFrame(rows, columns=["architecture", "clusterer", "known", "ari"])
+
+
+@pytest.mark.parametrize(
+    ("rows", "expected"),
+    [
+        (
+            [("a", "k", False, 0.2), ("a", "k", True, 0.9), ("b", "k", False, 0.3)]
+            + [("b", "k", True, 0.3)],
+            ("b", "k"),
+        ),
+        (
+            [("a", "k", False, 0.3), ("a", "k", True, 0.4), ("b", "k", False, 0.3)]
+            + [("b", "k", True, 0.5)],
+            ("b", "k"),
+        ),
+        (
+            [("b", "k", False, 0.3), ("b", "k", True, 0.4), ("a", "m", False, 0.3)]
+            + [("a", "m", True, 0.4), ("a", "k", False, 0.3), ("a", "k", True, 0.4)],
+            ("a", "k"),
+        ),
+        (  # the mean over folds counts, not the best fold
+            [("a", "k", False, 0.9), ("a", "k", False, 0.0), ("a", "k", True, 0.0)]
+            + [("b", "k", False, 0.5), ("b", "k", False, 0.5), ("b", "k", True, 0.0)],
+            ("b", "k"),
+        ),
+        (  # a method that takes no number loses a tie and wins without one
+            [("a", "h", False, 0.3), ("b", "k", False, 0.3), ("b", "k", True, 0.1)],
+            ("b", "k"),
+        ),
+        (
+            [("a", "h", False, 0.4), ("b", "k", False, 0.3), ("b", "k", True, 0.9)],
+            ("a", "h"),
+        ),
+    ],
+    ids=["unknown decides", "known breaks ties", "then the name", "mean", "no number", "wins"],
+)
+def test_choice(rows: list[tuple[str, str, bool, float]], expected: tuple[str, str]) -> None:
+    for seed in range(4):
+        best = choose(table(*rows).sample(frac=1, random_state=seed))
+        assert (best["architecture"], best["clusterer"]) == expected
+
+
+def test_choice_reports_both_means() -> None:
+    best = choose(table(("a", "k", False, 0.2), ("a", "k", False, 0.4), ("a", "k", True, 0.5)))
+    assert best["unknown"] == pytest.approx(0.3)
+    assert best["known"] == 0.5
+
+
+def test_every_clusterer_is_scored_on_every_fold() -> None:
+    folds = [fold("gan0"), fold("gan1")]
+    scores = open_world_scores(folds, settings=SETTINGS, seed=0)
+    unknown = scores[~scores["known"]]
+    assert sorted(unknown["clusterer"]) == sorted([*CLUSTERERS, *CLUSTERERS])
+    assert len(scores[scores["known"]]) == 2 * (len(CLUSTERERS) - 1)
+    assert set(scores["held_out"]) == {"gan0", "gan1"}
+    assert all(len(labels) == folds[0].query.sum() for labels in scores["labels"])
+    assert scores["ari"].min() > 0.9
+
+
+def test_objective_is_that_of_the_query_images_alone() -> None:
+    """Labels of the reference teach the whitening; those of the query only judge."""
+    plain = fold("gan0")
+    assert search_objective(plain, settings=SETTINGS, seed=0) == 1.0
+    names = plain.generators.copy()
+    names[plain.query] = np.random.default_rng(0).permutation(names[plain.query])
+    relabelled = Fold(
+        held_out=plain.held_out,
+        embeddings=plain.embeddings,
+        generators=names,
+        reference=plain.reference,
+        query=plain.query,
+    )
+    assert abs(search_objective(relabelled, settings=SETTINGS, seed=0)) < 0.2
+    for known in (True, False):
+        first, second = (
+            fold_labels(x, "kmeans_whitened", known=known, settings=SETTINGS, seed=0)
+            for x in (plain, relabelled)
+        )
+        np.testing.assert_array_equal(first, second)
+
+
+def test_test_labels_are_no_input_of_the_choice() -> None:
+    for function in (choose, open_world_scores, search_objective, fold_labels):
+        names = set(inspect.signature(function).parameters)
+        assert names <= {"scores", "folds", "fold", "clusterer", "known", "settings", "seed"}
+    spoiled = table(("a", "k", False, 0.2), ("b", "k", False, 0.1), ("b", "k", True, 0.1))
+    with_test = spoiled.assign(test_ari=[0.0, 1.0, 1.0])
+    assert choose(with_test)["architecture"] == choose(spoiled)["architecture"] == "a"

@@ -1,0 +1,70 @@
+"""A result is written whole or not at all."""
+
+from pathlib import Path
+
+import pytest
+
+from ganamis.errors import UserError
+from ganamis.files import read_json, require, whole_file, whole_folder, write_json
+
+
+def contents(folder: Path) -> dict[str, str]:
+    """Every file below `folder`, hidden ones too."""
+    return {
+        path.relative_to(folder).as_posix(): path.read_text()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def test_file_is_replaced_when_the_block_ends(tmp_path: Path) -> None:
+    path = tmp_path / "new" / "a.csv"
+    for text in ("old", "new"):
+        with whole_file(path) as temporary:
+            temporary.write_text(text)
+            assert temporary.suffix == ".csv"  # writers choose their format by it
+    assert contents(tmp_path) == {"new/a.csv": "new"}
+
+
+def test_file_is_left_alone_when_the_block_fails(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("old")
+    with pytest.raises(RuntimeError), whole_file(tmp_path / "a.csv") as temporary:
+        temporary.write_text("half")
+        raise RuntimeError
+    assert contents(tmp_path) == {"a.csv": "old"}
+
+
+def test_folder_is_swapped_when_the_block_ends(tmp_path: Path) -> None:
+    for name in ("old", "new"):
+        with whole_folder(tmp_path / "out") as temporary:
+            (temporary / name).write_text(name)
+    assert contents(tmp_path) == {"out/new": "new"}
+
+
+def test_folder_is_left_alone_when_the_block_fails(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "old").write_text("old")
+    with pytest.raises(KeyboardInterrupt), whole_folder(tmp_path / "out") as temporary:
+        (temporary / "half").write_text("half")
+        raise KeyboardInterrupt
+    assert contents(tmp_path) == {"out/old": "old"}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["out"]
+
+
+def test_json_survives_and_is_not_written_by_halves(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    content = {"ari": 0.5, "names": ["a", "ö"], "none": None}
+    write_json(path, content)
+    with pytest.raises(TypeError):
+        write_json(path, {"ari": object()})
+    assert read_json(path, stage="train") == content
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_missing_result_names_the_stage_that_makes_it(tmp_path: Path) -> None:
+    message = f"'{tmp_path / 'x'}' is missing; run `ganamis ingest` (or `dvc repro`) first"
+    for read in (require, read_json):
+        with pytest.raises(UserError) as refused:
+            read(tmp_path / "x", stage="ingest")
+        assert str(refused.value) == message
+    assert require(tmp_path, stage="ingest") == tmp_path
