@@ -152,15 +152,35 @@ def _check(development: dict[str, int], test: dict[str, int]) -> None:
 
 
 def deal_codes(development: dict[str, int], test: dict[str, int], *, seed: int) -> list[Order]:
-    """Deal one draw of codes out to everybody, so that nobody's codes are special."""
+    """Deal one draw of codes out to everybody, so that nobody's content is special.
+
+    The codes are laid out by their two first principal components and dealt from there in
+    rounds, so that every order gets its share of each kind: chance leaves small sets uneven.
+    """
     asked = [("development", *item) for item in development.items()]
     asked += [("test", *item) for item in test.items()]
-    codes = sample_codes(sum(count for *_, count in asked), seed=seed)
-    orders, start = [], 0
-    for place, (split, name, count) in enumerate(asked):
-        orders.append(Order(name, split, seed * 1000 + place, codes[start : start + count]))
-        start += count
-    return orders
+    counts = np.array([count for *_, count in asked])
+    codes = sample_codes(int(counts.sum()), seed=seed)
+    # Each order's cards lie evenly over the row, from a random start within its first interval.
+    starts = np.random.default_rng((seed, 2)).random(len(asked))
+    places = [(np.arange(n) + start) / n for n, start in zip(counts, starts, strict=True)]
+    takers = np.repeat(np.arange(len(asked)), counts)[np.argsort(np.concatenate(places))]
+    row = _row_by_likeness(codes, group=8 * len(asked))
+    return [
+        Order(name, split, seed * 1000 + place, codes[np.sort(row[takers == place])])
+        for place, (split, name, _) in enumerate(asked)
+    ]
+
+
+def _row_by_likeness(codes: NDArray[np.float32], *, group: int) -> NDArray[np.intp]:
+    """Order by the first principal component; in groups of so many, by the second. `[N]`."""
+    flat = codes.reshape(len(codes), -1).astype(np.float64)
+    flat -= flat.mean(0)
+    _, directions = np.linalg.eigh(flat.T @ flat)
+    second, first = (flat @ directions[:, -2:]).T
+    stratum = np.empty(len(codes), np.intp)
+    stratum[np.argsort(first)] = np.arange(len(codes)) // group
+    return np.lexsort((second, stratum))
 
 
 def shuffled_numbers(count: int, *, seed: int) -> list[int]:
