@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganamis.data.degradations import MIX, degrade
-from ganamis.files import read_json, write_json
+from ganamis.files import read_json, whole_file, write_json
 
 # Second differences along rows, columns and both (Fridrich and Kodovsky 2012, figure 1).
 HIGH_PASS = np.zeros((3, 3, 1, 3), dtype=np.float32)
@@ -103,8 +103,9 @@ class ResidualNetwork:
         return np.concatenate(features).reshape(len(images), -1).astype(np.float32)
 
     def save(self, folder: Path) -> None:
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save_weights(folder / "network.weights.h5")
+        arrays = [variable.value.numpy() for variable in self.model.weights]
+        with whole_file(folder / "network.npz") as temporary:
+            np.savez_compressed(temporary, *arrays)
         write_json(folder / "network.json", asdict(self.config))
 
     @classmethod
@@ -112,7 +113,8 @@ class ResidualNetwork:
         stored = read_json(folder / "network.json", stage="train")
         config = ResidualNetworkConfig(**{**stored, "channels": tuple(stored["channels"])})
         model = _build(config)
-        model.load_weights(folder / "network.weights.h5")
+        with np.load(folder / "network.npz", allow_pickle=False) as arrays:
+            model.set_weights([arrays[name] for name in arrays.files])
         return cls(model, config)
 
 
