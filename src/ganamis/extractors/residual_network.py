@@ -13,7 +13,7 @@ import numpy as np
 from ganamis.data.degradations import MIX, degrade
 from ganamis.files import read_json, whole_file, write_json
 
-# Second differences along rows, columns and both (Fridrich and Kodovsky 2012, figure 1).
+# Second differences along rows, columns and both (Fridrich and Kodovsky 2012).
 HIGH_PASS = np.zeros((3, 3, 1, 3), dtype=np.float32)
 HIGH_PASS[1, :, 0, 0] = HIGH_PASS[:, 1, 0, 1] = (1.0, -2.0, 1.0)
 HIGH_PASS[:, :, 0, 2] = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
