@@ -38,8 +38,8 @@ def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
     lines = [
         f"# Benchmark on {title}",
         "",
-        f"Adjusted Rand index, mean ± standard deviation over seeds {seeds}; in brackets the number "
-        f"of clusters of each seed. The test set has {generators} generators. Everything is fitted "
+        f"Adjusted Rand index, mean ± standard deviation over seeds {seeds}; in brackets the "
+        f"number of clusters of each seed. The test set has {generators} generators. Everything is fitted "
         "on the clean development images and on copies of them degraded here.",
         "",
         f"![ARI by degradation]({figure})",
