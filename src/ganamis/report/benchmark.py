@@ -39,8 +39,8 @@ def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
         f"# Benchmark on {title}",
         "",
         f"Adjusted Rand index, mean ± standard deviation over seeds {seeds}; in brackets the "
-        f"number of clusters of each seed. The test set has {generators} generators. Everything is fitted "
-        "on the clean development images and on copies of them degraded here.",
+        f"number of clusters of each seed. The test set has {generators} generators. Everything is "
+        "fitted on the clean development images and on copies of them degraded here.",
         "",
         f"![ARI by degradation]({figure})",
         "",
