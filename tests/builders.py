@@ -8,7 +8,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from ganamis.contracts import Reference
+from ganamis.params import load_params
+
 SIZE = 32  # pixels
+PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 
 
@@ -85,3 +89,9 @@ def blobs(
     centres = 3 * np.eye(6)[np.arange(generators)]
     features = centres[group] + random.normal(0, spread, (len(group), 6))
     return features.astype(np.float32), np.array([f"gan{g}" for g in group])
+
+
+def taught(features: np.ndarray, generators: np.ndarray) -> Reference:
+    """Development images with one degraded copy of each, slightly noisier."""
+    noisier = features + np.random.default_rng(9).normal(0, 0.05, features.shape)
+    return Reference(features, generators, {"noise1": noisier.astype(np.float32)})

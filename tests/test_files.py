@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from ganamis.errors import UserError
-from ganamis.files import read_json, require, whole_file, whole_folder, write_json
+from ganamis.files import read_json, require, whole_file, whole_folder, whole_lines, write_json
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -68,3 +68,20 @@ def test_missing_result_names_the_stage_that_makes_it(tmp_path: Path) -> None:
             read(tmp_path / "x", stage="ingest")
         assert str(refused.value) == message
     assert require(tmp_path, stage="ingest") == tmp_path
+
+
+@pytest.mark.parametrize(
+    ("content", "kept"),
+    [
+        (b"", b""),
+        (b"a,b\n1,2\n", b"a,b\n1,2\n"),
+        (b"a,b\n1,2\n3", b"a,b\n1,2\n"),
+        (b"a,", b""),
+    ],
+    ids=["empty", "whole", "half a line", "half the first line"],
+)
+def test_half_a_line_is_cut_off(tmp_path: Path, content: bytes, kept: bytes) -> None:
+    path = tmp_path / "log"
+    assert not whole_lines(path).exists()
+    path.write_bytes(content)
+    assert whole_lines(path).read_bytes() == kept

@@ -11,6 +11,7 @@ from pydantic import ValidationError
 
 from ganamis.errors import UserError
 from ganamis.extractors.architectures import NETWORKS
+from ganamis.extractors.candidates import EXTRACTORS
 from ganamis.params import load_params
 
 REPOSITORY = Path(__file__).parents[1]
@@ -31,14 +32,13 @@ def refusal(path: Path) -> str:
 
 def test_the_projects_own_file_loads() -> None:
     params = load_params(PARAMS)
-    assert set(params.architectures) <= set(NETWORKS)
+    assert set(params.architectures) <= set(EXTRACTORS)
     assert params.active is params.profiles[params.profile]
     paper = params.profiles["paper"]
     training = paper.training
     assert (training.epochs, training.batch_size, training.patience) == (200, 16, 50)
     assert paper.first_trial.learning_rate == 1e-4
-    for profile in params.profiles.values():
-        assert set(profile.networks) == set(NETWORKS)
+    assert set(NETWORKS) < set(params.architectures)
 
 
 def test_parameters_are_frozen() -> None:
@@ -104,6 +104,22 @@ BAD: dict[str, tuple[Callable[[Content], None], str]] = {
     "range upside down": (
         change(*SPACE, "dropout", value={"low": 0.5, "high": 0.1}),
         f"  {'.'.join(SPACE)}.dropout: Value error, low 0.5 is above high 0.1",
+    ),
+    "no logarithm": (
+        change(*SPACE, "learning_rate", "low", value=0.0),
+        f"  {'.'.join(SPACE)}.learning_rate.low: Input should be greater than 0, got 0.0",
+    ),
+    "everything dropped": (
+        change(*SPACE, "dropout", "high", value=1.0),
+        f"  {'.'.join(SPACE)}.dropout.high: Input should be less than 1, got 1.0",
+    ),
+    "share above one": (
+        change(*SPACE, "trainable_share", value=[0.5, 1.5]),
+        f"  {'.'.join(SPACE)}.trainable_share.1: Input should be less than or equal to 1, got 1.5",
+    ),
+    "not finite": (
+        change("promote", "margin", value=float("inf")),
+        "  promote.margin: Input should be a finite number, got inf",
     ),
     "unknown augmentation": (
         change(*SPACE, "augmentation", value=["none", "rotate"]),

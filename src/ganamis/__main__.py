@@ -115,6 +115,38 @@ def promote() -> None:
     promote(load_params())
 
 
+@app.command()
+def attribute(
+    folder: Annotated[Path, typer.Argument(help="A folder in the ImageCLEF layout.")],
+    out: Annotated[Path, typer.Option(help="The CSV file to write.")],
+    clusters: Annotated[str, typer.Option(help="How many generators, or auto.")] = "auto",
+    model: Annotated[
+        str | None, typer.Option(help="A registered model, such as models:/ganamis@champion.")
+    ] = None,
+    submission: Annotated[
+        Path | None, typer.Option(help="Where to write the challenge's own form as well.")
+    ] = None,
+) -> None:
+    """Say which generator made each image of a folder, and how many generators there are."""
+    from ganamis.params import load_params
+    from ganamis.stages.attribute import attribute
+
+    attribute(folder, load_params(), out=out, clusters=clusters, model=model, submission=submission)
+
+
+@app.command()
+def benchmark(
+    folder: Annotated[Path, typer.Argument(help="A labelled folder in the ImageCLEF layout.")],
+    out: Annotated[Path, typer.Option(help="The Markdown file to write.")],
+    seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")],
+) -> None:
+    """Score every extractor and clusterer on a labelled folder, clean and degraded."""
+    from ganamis.params import load_params
+    from ganamis.stages.benchmark import benchmark
+
+    benchmark(folder, load_params(), out=out, seeds=seeds)
+
+
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit status 2."""
     try:

@@ -34,10 +34,24 @@ def whole_folder(path: Path) -> Iterator[Path]:
         yield temporary
         if path.exists():
             path.replace(old)
-        temporary.replace(path)
+        try:
+            temporary.replace(path)
+        except OSError:
+            if old.exists():
+                old.replace(path)
+            raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def whole_lines(path: Path) -> Path:
+    """Cut off a last line that was being written when power or disk ran out; return `path`."""
+    content = path.read_bytes() if path.exists() else b""
+    whole = content.rfind(b"\n") + 1
+    if whole < len(content):
+        os.truncate(path, whole)
+    return path
 
 
 def write_json(path: Path, content: Any) -> None:

@@ -1,7 +1,7 @@
 """params.yaml as frozen, strict models: the only source of numbers."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -18,7 +18,7 @@ Augmentation = Literal["none", "flips", "flips_and_noise"]
 
 
 class Strict(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
 
 
 class Data(Strict):
@@ -58,14 +58,25 @@ class Range(Strict):
         return self
 
 
+class LogRange(Range):
+    """Drawn on a logarithmic scale."""
+
+    low: float = Field(gt=0)
+
+
+class ShareRange(Range):
+    low: float = Field(ge=0)
+    high: float = Field(lt=1)
+
+
 class Space(Strict):
     """What Optuna searches for each network."""
 
-    learning_rate: Range
-    dropout: Range
-    weight_decay: Range
+    learning_rate: LogRange
+    dropout: ShareRange
+    weight_decay: LogRange
     augmentation: list[Augmentation] = Field(min_length=1)
-    trainable_share: list[float] = Field(min_length=1)
+    trainable_share: list[Annotated[float, Field(gt=0, le=1)]] = Field(min_length=1)
 
 
 class Hyperparameters(Strict):

@@ -207,6 +207,15 @@ def _evidence(model: ModelVersion) -> pd.DataFrame:
     return pd.read_csv(path, dtype=names, keep_default_na=False)
 
 
-def load_by_alias(alias: str) -> Any:
-    """The registered model under an alias, ready to predict."""
-    return mlflow.pyfunc.load_model(f"models:/{MODEL}@{alias}")
+def load_model(uri: str) -> Any:
+    """A model ready to predict, such as `models:/ganamis@champion`.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    try:
+        return mlflow.pyfunc.load_model(uri)
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"
+        ) from error

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import mlflow
+import pandas as pd
 import psutil
 from git import InvalidGitRepositoryError, Repo
 from git.exc import GitCommandError, NoSuchPathError
@@ -195,5 +196,15 @@ def log_card(card: Mapping[str, Any], files: Sequence[Path]) -> None:
     losses = card["final_losses"]
     mlflow.log_params({key: card[key] for key in card.keys() - {"final_losses", "wall_seconds"}})
     mlflow.log_metrics({"wall_seconds": card["wall_seconds"], **losses})
+    for path in files:
+        mlflow.log_artifact(str(path))
+
+
+def log_benchmark(scores: pd.DataFrame, files: Sequence[Path]) -> None:
+    """Record a benchmark's mean scores and its files on the active run."""
+    keys = ["extractor", "clusterer", "mode", "condition"]
+    for (extractor, clusterer, mode, condition), rows in scores.groupby(keys):
+        name = f"ari/{extractor}/{clusterer}/{mode}/{condition}"
+        mlflow.log_metric(name, float(rows["ari"].mean()))
     for path in files:
         mlflow.log_artifact(str(path))

@@ -4,31 +4,30 @@ import numpy as np
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS, cluster
+from ganamis.clustering.methods import CLUSTERERS, DENSITY, prepare
 from ganamis.clustering.scores import score
-from ganamis.contracts import Clustering, Embeddings
+from ganamis.contracts import Clustering, Embeddings, Reference
 from ganamis.errors import UserError
-from tests.builders import blobs
+from ganamis.params import Cluster
+from tests.builders import PARAMS, blobs, taught
 
 REFERENCE, REFERENCE_NAMES = blobs(generators=4, images=20, seed=0)
 QUERY, NAMES = blobs(generators=4, images=25, seed=1)
-COUNTED = [name for name, clusterer in CLUSTERERS.items() if clusterer.partition is not None]
+COUNTED = [name for name in CLUSTERERS if name != DENSITY]
 
 
 def run(
-    name: str, query: np.ndarray = QUERY, *, count: int | None = None, seed: int = 0
+    name: str,
+    query: np.ndarray = QUERY,
+    reference: Reference | None = None,
+    *,
+    count: int | None = None,
+    seed: int = 0,
+    settings: Cluster = PARAMS.cluster,
 ) -> np.ndarray | None:
-    return cluster(
-        name,
-        query,
-        REFERENCE,
-        REFERENCE_NAMES,
-        count=count,
-        components=12,
-        shrinkage=0.1,
-        largest=12,
-        seed=seed,
-    )
+    known = reference or taught(REFERENCE, REFERENCE_NAMES)
+    prepared = prepare(name, query, known, views=1, settings=settings)
+    return prepared.cluster(count=count, seed=seed)
 
 
 @pytest.mark.parametrize("name", CLUSTERERS)
@@ -98,18 +97,17 @@ def test_input_is_not_modified_and_the_seed_decides(name: str) -> None:
 
 
 def test_raw_method_ignores_the_development_images() -> None:
-    swapped = cluster(
-        "kmeans",
-        QUERY,
-        REFERENCE * np.float32(50) + 3,
-        REFERENCE_NAMES[::-1],
-        count=4,
-        components=2,
-        shrinkage=0.9,
-        largest=12,
-        seed=0,
-    )
-    np.testing.assert_array_equal(swapped, run("kmeans", count=4))
+    other = taught(REFERENCE * np.float32(50) + 3, REFERENCE_NAMES[::-1])
+    np.testing.assert_array_equal(run("kmeans", QUERY, other, count=4), run("kmeans", count=4))
+
+
+def test_views_are_averaged_before_clustering() -> None:
+    shift = np.float32(100)
+    two_views = np.hstack([QUERY + shift, QUERY - shift])
+    known = taught(REFERENCE, REFERENCE_NAMES)
+    prepared = prepare("kmeans", two_views, known, views=2, settings=PARAMS.cluster)
+    labels = prepared.cluster(count=4, seed=0)
+    assert adjusted_rand_score(NAMES, labels) == 1.0
 
 
 def test_whitening_divides_out_what_varies_within_a_generator() -> None:
@@ -121,18 +119,10 @@ def test_whitening_divides_out_what_varies_within_a_generator() -> None:
         return np.hstack([features, anatomy, anatomy]).astype(np.float32)
 
     query, reference = loud(QUERY), loud(REFERENCE)
+    settings = PARAMS.cluster.model_copy(update={"components": 8, "shrinkage": 0.0})
+    known = taught(reference, REFERENCE_NAMES)
     found = {
-        name: cluster(
-            name,
-            query,
-            reference,
-            REFERENCE_NAMES,
-            count=4,
-            components=8,
-            shrinkage=0.0,
-            largest=12,
-            seed=0,
-        )
+        name: run(name, query, known, count=4, settings=settings)
         for name in ("kmeans", "kmeans_whitened")
     }
     assert adjusted_rand_score(NAMES, found["kmeans"]) < 0.2
@@ -144,7 +134,7 @@ def test_unknown_name_lists_the_choices() -> None:
         run("dbscan")
     assert str(refused.value) == (
         "clusterer 'dbscan' is unknown; choose one of kmeans, kmeans_whitened, agglomerative, "
-        "gaussian_mixture, hdbscan"
+        "gaussian_mixture, hdbscan, open_world"
     )
 
 

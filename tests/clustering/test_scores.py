@@ -29,9 +29,13 @@ def card(labels: np.ndarray, generators: np.ndarray, *, seed: int = 3) -> Scorec
     return score(labels, generators, bootstrap=300, permutations=300, seed=seed)
 
 
-def counted_ari(labels: list[int], truth: list[int]) -> float:
-    """The index by its definition: agreement over pairs, less what chance would give."""
-    pairs = list(combinations(range(len(labels)), 2))
+def counted_ari(labels: list[int], truth: list[int], image: list[int] | None = None) -> float:
+    """The index by its definition: agreement over pairs, less what chance would give.
+
+    image: which image each row is, where one occurs twice; no image is paired with itself.
+    """
+    image = image or list(range(len(labels)))
+    pairs = [(i, j) for i, j in combinations(range(len(labels)), 2) if image[i] != image[j]]
     same = [labels[i] == labels[j] for i, j in pairs]
     true = [truth[i] == truth[j] for i, j in pairs]
     both = sum(a and b for a, b in zip(same, true, strict=True))
@@ -64,6 +68,19 @@ def test_many_tables_at_once_are_as_each_alone() -> None:
     tables = np.random.default_rng(0).integers(0, 9, (2, 5, 3, 4))
     alone = [[adjusted_rand_index(table) for table in row] for row in tables]
     np.testing.assert_array_equal(adjusted_rand_index(tables), alone)
+
+
+def test_pairs_of_an_image_with_its_own_copy_are_left_out() -> None:
+    random = np.random.default_rng(8)
+    labels, truth = random.integers(0, 3, 12), random.integers(0, 2, 12)
+    for _ in range(20):
+        drawn = random.integers(0, 12, 12)
+        counts, copies = np.zeros((3, 2)), np.zeros((3, 2))
+        for image, times in zip(*np.unique(drawn, return_counts=True), strict=True):
+            counts[labels[image], truth[image]] += times
+            copies[labels[image], truth[image]] += times**2
+        expected = counted_ari(labels[drawn].tolist(), truth[drawn].tolist(), drawn.tolist())
+        assert adjusted_rand_index(counts, copies) == pytest.approx(expected, abs=1e-12)
 
 
 @settings(deadline=None, max_examples=60)

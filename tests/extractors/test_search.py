@@ -4,7 +4,7 @@ import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import optuna
@@ -13,14 +13,12 @@ from optuna.trial import FrozenTrial
 from sklearn.decomposition import PCA
 
 from ganamis.clustering.selection import search_objective
-from ganamis.contracts import Embeddings, Fold
+from ganamis.contracts import Fold
 from ganamis.extractors.search import DevelopmentSet, search, trial_folder
-from ganamis.params import Cluster, Search
-from tests.builders import blobs
+from ganamis.params import Search
+from tests.builders import PARAMS, blobs
 
-CLUSTER = Cluster(
-    known_generators=None, largest=4, components=4, shrinkage=0.1, bootstrap=1, permutations=1
-)
+CLUSTER = PARAMS.cluster.model_copy(update={"components": 4})
 FOLDS = 3
 
 
@@ -30,6 +28,7 @@ class Components:
 
     pca: PCA
     noise: float
+    views: ClassVar[int] = 1
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         points = self.pca.transform(images.reshape(len(images), -1))
@@ -47,6 +46,7 @@ class ComponentsCandidate:
     interrupted_at: int | None = None
     fitted: list[tuple[np.ndarray, np.ndarray, int]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
+    degradations: tuple[str, ...] = ()
     first: dict[str, Any] = field(default_factory=lambda: {"noise": 60.0, "components": 3})
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
@@ -202,12 +202,12 @@ def test_folds_of_the_best_trial_are_kept_by_id(tmp_path: Path) -> None:
     best = run(ComponentsCandidate(), tmp_path, trials=1, objective=objective)
     assert [fold.held_out for fold in folds] == DEVELOPMENT.names
     for fold in folds:
-        kept = trial_folder(tmp_path, "study", best.number) / f"{fold.held_out}.npz"
-        stored = Embeddings.load(kept)
+        stored = Fold.load(trial_folder(tmp_path, "study", best.number) / fold.held_out)
         np.testing.assert_array_equal(
-            stored.select(DEVELOPMENT.ids), fold.embeddings.select(DEVELOPMENT.ids)
+            stored.embeddings.select(DEVELOPMENT.ids), fold.embeddings.select(DEVELOPMENT.ids)
         )
-        np.testing.assert_array_equal(fold.query, DEVELOPMENT.query)
+        np.testing.assert_array_equal(stored.query, DEVELOPMENT.query)
+        np.testing.assert_array_equal(stored.reference, fold.reference)
         assert set(fold.generators[fold.query]) == set(DEVELOPMENT.names)
 
 

@@ -2,25 +2,24 @@
 
 import csv
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from ganamis.errors import UserError
-from ganamis.extractors.loading import load_extractor
+from ganamis.extractors import training
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.extractors.training import LOG_FILE, NetworkTrainer, _stopped_early
 from ganamis.params import Hyperparameters, Network, Training
 from tests.builders import noise
+from tests.extractors.networks import small_network
 
-pytestmark = [
-    # Keras's own conversion of TensorFlow variables under NumPy 2.
-    pytest.mark.filterwarnings(
-        "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
-    ),
-]
+# Keras's own conversion of TensorFlow variables under NumPy 2.
+pytestmark = pytest.mark.filterwarnings(
+    "ignore:__array__ implementation doesn't accept a copy keyword:DeprecationWarning"
+)
 
 IMAGES = np.stack([noise(seed, size=40) // (1 + seed % 2) for seed in range(12)])
 LABELS = np.arange(12) % 2
@@ -33,12 +32,20 @@ VALUES = Hyperparameters(
 )
 
 
-def trainer(*, epochs: int, patience: int = 50, views: int = 1) -> NetworkTrainer:
+@pytest.fixture(scope="module", autouse=True)
+def small_networks() -> Iterator[None]:
+    """The paper's networks go the same way in the test of the whole pipeline."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(training, "build_network", small_network)
+        yield
+
+
+def trainer(*, epochs: int, patience: int = 50) -> NetworkTrainer:
     return NetworkTrainer(
         name="custom_cnn",
         network=Network(weights="none", crop=32),
         training=Training(
-            epochs=epochs, batch_size=4, patience=patience, validation_share=0.25, views=views
+            epochs=epochs, batch_size=4, patience=patience, validation_share=0.25, crops=1
         ),
         seed=11,
     )
@@ -66,6 +73,8 @@ def test_resumed_training_gives_exactly_the_uninterrupted_result(
     folder, uninterrupted = whole
     fit(tmp_path, epochs=1)
     (tmp_path / "epoch-0001.keras").write_bytes(b"half a mod")  # what was being written
+    with (tmp_path / LOG_FILE).open("a") as stream:
+        stream.write("1,0.7")
     resumed = fit(tmp_path, epochs=2)
     assert log(tmp_path) == log(folder)
     for ours, expected in zip(
@@ -73,6 +82,15 @@ def test_resumed_training_gives_exactly_the_uninterrupted_result(
     ):
         np.testing.assert_array_equal(ours, expected)
     np.testing.assert_array_equal(resumed.embed(IMAGES), uninterrupted.embed(IMAGES))
+
+
+def test_log_whose_first_line_was_cut_is_begun_again(
+    tmp_path: Path, whole: tuple[Path, NetworkExtractor]
+) -> None:
+    (tmp_path / LOG_FILE).parent.mkdir()
+    (tmp_path / LOG_FILE).write_text("epoch,accur")
+    fit(tmp_path, epochs=1)
+    assert log(tmp_path) == log(whole[0])[:1]
 
 
 def test_finished_training_is_not_done_again(
@@ -93,41 +111,6 @@ def test_log_has_a_line_per_epoch_and_one_model_is_kept(
     assert set(log(folder)[0]) >= {"epoch", "loss", "accuracy", "val_loss", "val_accuracy"}
     assert [path.name for path in folder.glob("epoch-*.keras")] == ["epoch-0001.keras"]
     assert list((folder / "logs" / "tensorboard").rglob("events.*"))
-
-
-def test_saved_extractor_embeds_the_same(
-    tmp_path: Path, whole: tuple[Path, NetworkExtractor]
-) -> None:
-    _, extractor = whole
-    before = IMAGES.copy()
-    features = extractor.embed(IMAGES)
-    np.testing.assert_array_equal(IMAGES, before)
-    assert (features.shape, features.dtype) == ((12, 64), np.float32)
-    assert np.ptp(features, axis=0).max() > 0
-    extractor.save(tmp_path / "extractor")
-    loaded = load_extractor(tmp_path / "extractor")
-    np.testing.assert_array_equal(loaded.embed(IMAGES), features)
-
-    np.testing.assert_allclose(loaded.embed(IMAGES[3:4])[0], features[3], rtol=1e-4, atol=1e-5)
-    order = np.random.default_rng(0).permutation(12)
-    np.testing.assert_allclose(loaded.embed(IMAGES[order]), features[order], rtol=1e-4, atol=1e-5)
-
-
-def test_views_are_averaged(whole: tuple[Path, NetworkExtractor]) -> None:
-    _, one = whole
-    four = NetworkExtractor(model=one.model, crop=32, views=4, batch_size=8)
-    alone = [one.embed(IMAGES[:, r : r + 32, c : c + 32]) for r in (2, 6) for c in (2, 6)]
-    np.testing.assert_allclose(four.embed(IMAGES), np.mean(alone, axis=0), rtol=1e-4, atol=1e-5)
-
-
-def test_image_smaller_than_the_crop_is_refused(whole: tuple[Path, NetworkExtractor]) -> None:
-    with pytest.raises(UserError, match="^images of 20 pixels are smaller than the crop of 32$"):
-        whole[1].embed(IMAGES[:, :20])
-
-
-def test_folder_without_an_extractor_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UserError, match="holds no extractor; run `ganamis train` again"):
-        load_extractor(tmp_path)
 
 
 def test_short_fits_of_one_trainer_share_nothing_but_the_network() -> None:

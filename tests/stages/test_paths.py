@@ -33,7 +33,9 @@ def test_a_generator_called_na_keeps_its_name(params: Params) -> None:
 
 def test_missing_data_and_missing_results_name_the_remedy(params: Params) -> None:
     root = params.data.root
-    with pytest.raises(UserError, match=f"data.root '{root}' is missing; run `ganamis import"):
+    with pytest.raises(
+        UserError, match=f"data.root '{root}' is missing; run .*`ganamis import <folder>`"
+    ):
         data_root(params)
     with pytest.raises(UserError, match="summary.json' is missing; run `ganamis ingest`"):
         read_ingested(params)

@@ -90,7 +90,8 @@ def _whiten(nuisance: Nuisance, views: np.ndarray, config: AttributionConfig) ->
 def _reference(nuisance: Nuisance, whitening: BatchWhitening) -> dict[str, np.ndarray]:
     """Development generators' points `[M, C]`, under the conditions of the batch."""
     points = whitening.transform(nuisance.under(whitening.weights))
-    return {name: points[nuisance.labels == name] for name in np.unique(nuisance.labels)}
+    names = np.unique(nuisance.labels).tolist()
+    return {name: points[nuisance.labels == name] for name in names}
 
 
 def _distances(

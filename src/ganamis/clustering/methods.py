@@ -1,6 +1,7 @@
 """The clusterers behind one interface, with the number of generators known or unknown."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans
@@ -85,63 +86,67 @@ def space(
     )
 
 
-def cluster(
-    name: str,
-    query: np.ndarray,
-    reference: Reference,
-    *,
-    views: int,
-    count: int | None,
-    settings: Cluster,
-    seed: int,
-) -> np.ndarray | None:
-    """Cluster embeddings.
+@dataclass(frozen=True)
+class Prepared:
+    """Embeddings as one clusterer sees them, ready for any number of clusters.
+
+    order: `[N]`, the row of the input that each row here is; sorted by content, so that seeded
+    methods do not depend on the order they were given. features: `[N, C]`, what is partitioned.
+    points: `[N, C]`, whitened, from which the number is estimated.
+    """
+
+    name: str
+    order: np.ndarray
+    features: np.ndarray
+    points: np.ndarray
+    settings: Cluster
+
+    def cluster(self, *, count: int | None, seed: int) -> np.ndarray | None:
+        """Cluster into `count` clusters, or find their number.
+
+        Returns:
+            `[N]` int labels, -1 for unassigned; None where the method cannot take a count.
+
+        Raises:
+            UserError: more clusters than images.
+        """
+        size = len(self.order)
+        if count is not None and not 1 <= count <= size:
+            raise UserError(f"{count} clusters of {size} images; expected 1 to {size}")
+        found = self._partition(count, seed)
+        if found is None:
+            return None
+        labels = np.empty(size, dtype=int)
+        labels[self.order] = found
+        return labels
+
+    def _partition(self, count: int | None, seed: int) -> np.ndarray | None:
+        if self.name == OPEN_WORLD:
+            search = OpenWorld(**self.settings.open_world.search.model_dump())
+            return discover(self.points, search, count=count, seed=seed)
+        if self.name == DENSITY:
+            return density_labels(self.points) if count is None else None
+        if count is None:
+            count = estimate_count(self.points, largest=self.settings.largest)
+        return PARTITIONS[self.name](self.features, count, seed)
+
+
+def prepare(
+    name: str, query: np.ndarray, reference: Reference, *, views: int, settings: Cluster
+) -> Prepared:
+    """Bring embeddings into the space of a clusterer.
 
     Args:
         name: one of `CLUSTERERS`.
         query: `[N, V * D]` embeddings to cluster.
         reference: development images; they teach the whitening and nothing else.
-        count: number of clusters, or None to estimate it.
-
-    Returns:
-        `[N]` int labels, -1 for unassigned; None where the method cannot take a count.
 
     Raises:
-        UserError: unknown name, or more clusters than images.
+        UserError: unknown name.
     """
     if name not in CLUSTERERS:
         raise UserError(f"clusterer '{name}' is unknown; choose one of {', '.join(CLUSTERERS)}")
-    if count is not None and not 1 <= count <= len(query):
-        raise UserError(f"{count} clusters of {len(query)} images; expected 1 to {len(query)}")
-    # A fixed order of rows makes seeded methods independent of the order they were given in.
     order = np.lexsort(query.T[::-1])
     means = view_means(query[order], views).astype(np.float64)
     points = space(name, query[order], reference, views=views, settings=settings).transform(means)
-    found = _partition(
-        name, means if name == RAW else points, points, count=count, settings=settings, seed=seed
-    )
-    if found is None:
-        return None
-    labels = np.empty(len(query), dtype=int)
-    labels[order] = found
-    return labels
-
-
-def _partition(
-    name: str,
-    chosen: np.ndarray,
-    points: np.ndarray,
-    *,
-    count: int | None,
-    settings: Cluster,
-    seed: int,
-) -> np.ndarray | None:
-    """Labels `[N]` of the `chosen` features; `points` are whitened, for estimating the number."""
-    if name == OPEN_WORLD:
-        search = OpenWorld(**settings.open_world.search.model_dump())
-        return discover(points, search, count=count, seed=seed)
-    if name == DENSITY:
-        return density_labels(points) if count is None else None
-    if count is None:
-        count = estimate_count(points, largest=settings.largest)
-    return PARTITIONS[name](chosen, count, seed)
+    return Prepared(name, order, means if name == RAW else points, points, settings)

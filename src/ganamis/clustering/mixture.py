@@ -16,7 +16,7 @@ MEAN_PRIOR = 0.01  # weight, in points, of the expectation that a mean is at the
 def tied_mixture(
     points: np.ndarray, labels: np.ndarray, *, prior: float, steps: int, tolerance: float = 1e-4
 ) -> np.ndarray:
-    """Maximum a posteriori EM from a first partition (Fraley and Raftery 2007, section 3).
+    """Maximum a posteriori EM from a first partition (Fraley and Raftery 2007).
 
     Args:
         points: `[N, C]`, centred. labels: `[N]` int, 0 to K - 1.

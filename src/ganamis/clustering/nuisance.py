@@ -17,7 +17,7 @@ MINIMUM_WEIGHT = 0.02  # of a condition, below which it is left out
 
 
 def within_scatter(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
-    """Pooled within-class covariance `[D, D]` of `[N, D]` features (Hatch and Stolcke 2006, 5)."""
+    """Pooled within-class covariance `[D, D]` of `[N, D]` features (Hatch and Stolcke 2006)."""
     classes, rows = np.unique(labels, return_inverse=True)
     centred = features.astype(np.float64)
     for index in range(len(classes)):
@@ -56,7 +56,7 @@ def inverse_root(covariance: np.ndarray) -> np.ndarray:
 
 
 def condition_weights(posteriors: np.ndarray, *, steps: int = 50) -> np.ndarray:
-    """Shares `[C]` of the conditions in a batch, by EM (Saerens et al. 2002, equation 9).
+    """Shares `[C]` of the conditions in a batch, by EM (Saerens et al. 2002).
 
     Args:
         posteriors: `[N, C]` of a classifier that saw every condition equally often.

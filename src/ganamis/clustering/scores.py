@@ -56,6 +56,7 @@ def _resample(
     Returns:
         Two arrays `[draws, size]`.
     """
+    cells = np.sort(cells)  # images of one cell are alike: their order must not reach the draws
     count = len(cells)
     membership = csr_array((np.ones(count), (np.arange(count), cells)), shape=(count, size))
     weights = random.multinomial(count, np.full(count, 1 / count), size=draws)

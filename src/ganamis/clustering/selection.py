@@ -2,30 +2,21 @@
 
 from collections.abc import Iterable
 
-import numpy as np
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS, cluster
+from ganamis.clustering.methods import CLUSTERERS, Prepared, prepare
 from ganamis.contracts import Fold
 from ganamis.params import Cluster
 
 SEARCH_CLUSTERER = "kmeans_whitened"
 
 
-def fold_labels(
-    fold: Fold, clusterer: str, *, known: bool, settings: Cluster, seed: int
-) -> np.ndarray | None:
-    """Cluster the query images of a fold: `[number of queries]` int labels, or None."""
-    return cluster(
-        clusterer,
-        fold.embeddings.features[fold.query],
-        fold.taught,
-        views=fold.embeddings.views,
-        count=len(set(fold.generators[fold.query].tolist())) if known else None,
-        settings=settings,
-        seed=seed,
-    )
+def prepare_fold(fold: Fold, clusterer: str, *, settings: Cluster) -> Prepared:
+    """The query images of a fold, ready to cluster."""
+    query = fold.embeddings.features[fold.query]
+    views = fold.embeddings.views
+    return prepare(clusterer, query, fold.taught, views=views, settings=settings)
 
 
 def search_objective(fold: Fold, *, settings: Cluster, seed: int) -> float:
@@ -34,35 +25,31 @@ def search_objective(fold: Fold, *, settings: Cluster, seed: int) -> float:
     The number of generators is given here: an extractor is judged by how well it separates, and
     at scores near chance an estimated number says nothing about it.
     """
-    labels = fold_labels(fold, SEARCH_CLUSTERER, known=True, settings=settings, seed=seed)
-    return float(adjusted_rand_score(fold.generators[fold.query], labels))
+    truth = fold.generators[fold.query]
+    prepared = prepare_fold(fold, SEARCH_CLUSTERER, settings=settings)
+    labels = prepared.cluster(count=len(set(truth.tolist())), seed=seed)
+    return float(adjusted_rand_score(truth, labels))
 
 
 def open_world_scores(folds: Iterable[Fold], *, settings: Cluster, seed: int) -> pd.DataFrame:
     """Score every clusterer on every fold.
 
     Returns:
-        Columns `clusterer`, `held_out`, `known` (bool), `ari`, and `labels` (list of int, of the
-        fold's query images in their order); no row where a clusterer cannot take a count.
+        Columns `clusterer`, `held_out`, `known` (bool) and `ari`; no row where a clusterer cannot
+        take a count.
     """
     rows = []
     for fold in folds:
         truth = fold.generators[fold.query]
         for clusterer in CLUSTERERS:
+            prepared = prepare_fold(fold, clusterer, settings=settings)
             for known in (True, False):
-                labels = fold_labels(fold, clusterer, known=known, settings=settings, seed=seed)
-                if labels is None:
-                    continue
-                rows.append(
-                    {
-                        "clusterer": clusterer,
-                        "held_out": fold.held_out,
-                        "known": known,
-                        "ari": float(adjusted_rand_score(truth, labels)),
-                        "labels": labels.tolist(),
-                    }
-                )
-    return pd.DataFrame(rows)
+                count = len(set(truth.tolist())) if known else None
+                labels = prepared.cluster(count=count, seed=seed)
+                if labels is not None:
+                    ari = float(adjusted_rand_score(truth, labels))
+                    rows.append((clusterer, fold.held_out, known, ari))
+    return pd.DataFrame(rows, columns=["clusterer", "held_out", "known", "ari"])
 
 
 def choose(scores: pd.DataFrame) -> pd.Series:

@@ -7,6 +7,7 @@ neither the order of the images nor their batch changes the result.
 import hashlib
 import io
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from types import MappingProxyType
 
@@ -94,8 +95,12 @@ def degrade(images: np.ndarray, name: str, *, seed: int) -> np.ndarray:
         raise KeyError(f"degradation '{name}' is unknown; choose one of {', '.join(NAMES)}")
     degraded = np.empty_like(images)
     others = [other for other in DEGRADATIONS if other != CLEAN]
-    for index, image in enumerate(images):
-        random = _random_of(image, seed)
+
+    def fill(index: int) -> None:
+        random = _random_of(images[index], seed)
         chosen = others[random.integers(len(others))] if name == MIX else name
-        degraded[index] = DEGRADATIONS[chosen](image, random)
+        degraded[index] = DEGRADATIONS[chosen](images[index], random)
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(fill, range(len(images))))
     return degraded

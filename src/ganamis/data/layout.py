@@ -95,7 +95,7 @@ def read_labels(root: Path) -> tuple[dict[str, str] | None, list[str]]:
     Returns None in place of the labels where there is no such file.
     """
     path = root / LABELS_FILE
-    if not path.exists():
+    if not path.exists() and not path.is_symlink():
         return None, []
     if not path.resolve().is_relative_to(root.resolve()):
         return None, [f"{LABELS_FILE}: is a link that leaves the folder; copy its target here"]

@@ -1,5 +1,6 @@
 """The extractors by name, each as something the search can fit."""
 
+import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +13,18 @@ from ganamis.extractors.network import NetworkExtractor
 from ganamis.extractors.search import Candidate
 from ganamis.extractors.spectrum import Spectrum
 from ganamis.extractors.training import NetworkTrainer
-from ganamis.params import Extractors, Hyperparameters, Params, Profile, SpectrumSettings
+from ganamis.params import Extractors, Hyperparameters, Network, Params, Profile, SpectrumSettings
 
 EXTRACTORS = tuple(Extractors.model_fields)
+
+
+def _digest(network: Network) -> str:
+    """Of a weights file's content: a changed file under an old name is another setting."""
+    path = Path(network.weights)
+    if not path.is_file():
+        return "none"
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
 @dataclass(frozen=True)
@@ -27,7 +37,8 @@ class NetworkCandidate:
     @property
     def settings(self) -> dict[str, Any]:
         profile = self.profile.model_dump(exclude={"extractors"})
-        return {**profile, "network": self.trainer.network.model_dump()}
+        network = self.trainer.network
+        return {**profile, "network": network.model_dump(), "weights_digest": _digest(network)}
 
     @property
     def degradations(self) -> tuple[str, ...]:

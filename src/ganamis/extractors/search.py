@@ -4,7 +4,6 @@ Objective (development data only): hold one generator out of training, cluster t
 images of all generators, score against their labels; average over the held-out generators.
 """
 
-import os
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -19,6 +18,7 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganamis.contracts import Embeddings, Extractor, Fold, view_means
 from ganamis.errors import UserError
+from ganamis.files import whole_lines
 from ganamis.params import Search
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
@@ -133,7 +133,7 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(_whole_lines(folder / "journal.log")))),
+        storage=JournalStorage(JournalFileBackend(str(whole_lines(folder / "journal.log")))),
         study_name=study_name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials),
@@ -159,15 +159,6 @@ def search(
         return study.best_trial
     except ValueError as error:
         raise UserError(f"search: none of {settings.trials} trials completed") from error
-
-
-def _whole_lines(journal: Path) -> Path:
-    """Cut off a last line that was being written when power or disk ran out: Optuna would not."""
-    content = journal.read_bytes() if journal.exists() else b""
-    whole = content.rfind(b"\n") + 1
-    if whole < len(content):
-        os.truncate(journal, whole)
-    return journal
 
 
 def _drop_interrupted(study: optuna.Study) -> None:

@@ -12,6 +12,7 @@ from sklearn.model_selection import train_test_split
 from ganamis.extractors.architectures import FEATURES, build_network
 from ganamis.extractors.crops import take_view, training_batches, view_corners
 from ganamis.extractors.network import NetworkExtractor
+from ganamis.files import whole_lines
 from ganamis.params import Hyperparameters, Network, Training
 
 if TYPE_CHECKING:
@@ -225,7 +226,7 @@ class _EpochLog:
         """Save the epoch's model, log the epoch, and stop training that no longer improves."""
         model.save(_epoch_file(self.folder, epoch))
         path = self.folder / LOG_FILE
-        new = not path.exists()
+        new = not path.exists() or not path.stat().st_size
         with path.open("a", newline="", encoding="utf-8") as stream:
             writer = csv.DictWriter(stream, ["epoch", *sorted(logs)])
             if new:
@@ -249,7 +250,7 @@ def _seed_dropout(model: "keras.Model", *, seed: int, epoch: int) -> None:
 
 def _finished_epochs(folder: Path) -> list[float]:
     """Validation losses of the epochs already trained in `folder`."""
-    path = folder / LOG_FILE
+    path = whole_lines(folder / LOG_FILE)
     if not path.exists():
         return []
     with path.open(newline="", encoding="utf-8") as stream:

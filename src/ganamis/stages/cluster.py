@@ -9,8 +9,7 @@ from rich.progress import track
 from rich.table import Table
 
 from ganamis import tracking
-from ganamis.clustering.methods import CLUSTERERS
-from ganamis.clustering.methods import cluster as partition
+from ganamis.clustering.methods import CLUSTERERS, prepare
 from ganamis.clustering.scores import score
 from ganamis.clustering.selection import choose, open_world_scores
 from ganamis.contracts import TEST, Embeddings, Fold, Reference, load_copies, view_means
@@ -114,18 +113,13 @@ def _assign(name: str, stored: Embeddings, data: Ingested, params: Params) -> pd
     reference = read_reference(name, stored, data)
     columns: dict[str, Any] = {"id": ids}
     for clusterer in CLUSTERERS:
+        prepared = prepare(
+            clusterer, stored.select(ids), reference, views=stored.views, settings=params.cluster
+        )
         for mode, given in MODES.items():
             if given and known is None:
                 continue
-            labels = partition(
-                clusterer,
-                stored.select(ids),
-                reference,
-                views=stored.views,
-                count=known if given else None,
-                settings=params.cluster,
-                seed=params.seed,
-            )
+            labels = prepared.cluster(count=known if given else None, seed=params.seed)
             if labels is not None:
                 columns[f"{clusterer}_{mode}"] = labels
     return pd.DataFrame(columns)

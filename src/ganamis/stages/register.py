@@ -8,7 +8,7 @@ import pandas as pd
 from ganamis import registry, tracking
 from ganamis.attribution.assignment import Assignment, fit_assignment
 from ganamis.clustering.methods import space
-from ganamis.clustering.selection import fold_labels
+from ganamis.clustering.selection import prepare_fold
 from ganamis.contracts import DEVELOPMENT, Embeddings
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
@@ -69,9 +69,8 @@ def _evidence(name: str, clusterer: str, params: Params) -> pd.DataFrame:
     """The open-world clusters behind the selection score, image by image."""
     tables = []
     for fold in read_folds(name):
-        labels = fold_labels(
-            fold, clusterer, known=False, settings=params.cluster, seed=params.seed
-        )
+        prepared = prepare_fold(fold, clusterer, settings=params.cluster)
+        labels = prepared.cluster(count=None, seed=params.seed)
         tables.append(
             pd.DataFrame(
                 {

@@ -1,0 +1,89 @@
+"""The benchmark as a page and a picture."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+HEADLINE = ("spectrum", "open_world")
+SHOWN = (
+    ("spectrum", "open_world", "unknown"),
+    ("spectrum", "open_world", "known"),
+    ("spectrum", "hdbscan", "unknown"),
+    ("spectrum", "kmeans_whitened", "known"),
+    ("spectrum", "kmeans", "known"),
+    ("content_only", "kmeans", "known"),
+)
+
+
+def _cell(scores: pd.DataFrame) -> str:
+    if scores.empty:
+        return "-"
+    ari = scores["ari"]
+    found = "/".join(str(number) for number in scores["found"])
+    return f"{ari.mean():.3f} ± {ari.std(ddof=0):.3f} ({found})"
+
+
+def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
+    """A table of mean ARI and its spread over seeds; the numbers of clusters found in brackets.
+
+    Args:
+        scores: columns `extractor`, `clusterer`, `mode`, `condition`, `seed`, `ari`, `found`,
+            `generators`.
+    """
+    conditions = list(dict.fromkeys(scores["condition"]))
+    generators = int(scores["generators"].max())
+    seeds = sorted(set(scores["seed"]))
+    lines = [
+        f"# Benchmark on {title}",
+        "",
+        f"Adjusted Rand index, mean ± standard deviation over seeds {seeds}; in brackets the "
+        f"number of clusters of each seed. The test set has {generators} generators. Everything is fitted "
+        "on the clean development images and on copies of them degraded here.",
+        "",
+        f"![ARI by degradation]({figure})",
+        "",
+        "| condition | " + " | ".join(f"{e}, {c}, number {m}" for e, c, m in SHOWN) + " |",
+        "| --- " * (len(SHOWN) + 1) + "|",
+    ]
+    for condition in conditions:
+        rows = scores[scores["condition"] == condition]
+        cells = [
+            _cell(rows[(rows["extractor"] == e) & (rows["clusterer"] == c) & (rows["mode"] == m)])
+            for e, c, m in SHOWN
+        ]
+        lines.append(f"| {condition} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def degradation_chart(scores: pd.DataFrame, path: Path) -> None:
+    """Mean ARI of each shown combination under each degradation, with the spread over seeds."""
+    whole = scores.groupby("condition")["clusterer"].nunique()
+    conditions = [c for c in dict.fromkeys(scores["condition"]) if whole[c] == whole.max()]
+    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    axes = figure.subplots()
+    for extractor, clusterer, mode in SHOWN:
+        rows = scores[
+            (scores["extractor"] == extractor)
+            & (scores["clusterer"] == clusterer)
+            & (scores["mode"] == mode)
+        ]
+        groups = rows.groupby("condition")["ari"]
+        means, spread = groups.mean().reindex(conditions), groups.std(ddof=0).reindex(conditions)
+        headline = (extractor, clusterer) == HEADLINE and mode == "unknown"
+        axes.errorbar(
+            np.arange(len(conditions)),
+            means,
+            yerr=spread,
+            marker="o",
+            capsize=2,
+            linewidth=2.5 if headline else 1,
+            label=f"{extractor}, {clusterer}, number {mode}",
+        )
+    axes.set_xticks(range(len(conditions)), conditions, rotation=25, ha="right")
+    axes.set_ylabel("adjusted Rand index")
+    axes.set_ylim(-0.1, 1.05)
+    axes.axhline(0, color="black", linewidth=0.6)
+    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
+    figure.savefig(path, dpi=110)

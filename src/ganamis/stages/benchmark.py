@@ -1,0 +1,155 @@
+"""`benchmark`: extractors x clusterers x degradations x seeds on one labelled data set."""
+
+from collections.abc import Iterator
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.progress import Progress
+from sklearn.metrics import adjusted_rand_score
+
+from ganamis import tracking
+from ganamis.clustering.methods import CLUSTERERS, OPEN_WORLD, prepare
+from ganamis.contracts import DEVELOPMENT, TEST, Extractor, Reference, view_means
+from ganamis.data.batches import load_images
+from ganamis.data.content import ContentBaseline
+from ganamis.data.degradations import CLEAN, NAMES, degrade
+from ganamis.data.manifest import CheckedFolder, check_folder
+from ganamis.errors import UserError
+from ganamis.files import whole_file
+from ganamis.params import Params
+from ganamis.report.benchmark import degradation_chart, markdown
+from ganamis.stages.attribute import default_extractor
+from ganamis.stages.paths import CONTENT
+
+FEW = 15  # images of each generator in the scenario of that name
+
+
+def benchmark(folder: Path, params: Params, *, out: Path, seeds: int) -> None:
+    """Score every extractor and clusterer on `folder`, clean and degraded.
+
+    Everything is fitted on `folder/development`; the labels of `folder/test` only score.
+
+    Args:
+        out: the Markdown file to write; a figure and a table of all scores are put beside it.
+        seeds: how many, from `params.seed` on; they draw degradations and subsets.
+
+    Raises:
+        UserError: a bad folder, or one without test labels.
+    """
+    checked = check_folder(folder, size=params.data.size, near_duplicate=params.data.near_duplicate)
+    if checked.labels is None:
+        raise UserError(f"'{folder}' has no test_labels.csv; a benchmark needs labels to score")
+    with tracking.stage_run(
+        "benchmark",
+        name=f"benchmark {folder.name}",
+        params={"folder": folder.name, "seeds": seeds, "seed": params.seed},
+        tags={"profile": params.profile},
+    ):
+        scores = pd.DataFrame(_scores(folder, checked, params, seeds=seeds))
+        figure, table = out.with_suffix(".png"), out.with_suffix(".csv")
+        with whole_file(table) as temporary:
+            scores.to_csv(temporary, index=False, float_format="%.6f")
+        degradation_chart(scores, figure)
+        with whole_file(out) as temporary:
+            temporary.write_text(
+                markdown(scores, title=folder.name, figure=figure.name), encoding="utf-8"
+            )
+        tracking.log_benchmark(scores, [out, figure, table])
+    print(out.read_text(encoding="utf-8"))
+
+
+def _scores(
+    folder: Path, checked: CheckedFolder, params: Params, *, seeds: int
+) -> Iterator[dict[str, object]]:
+    development = checked.manifest.split(DEVELOPMENT).drop_duplicates("id")
+    test = checked.manifest.split(TEST).drop_duplicates("id")
+    assert checked.labels is not None
+    truth = checked.labels.drop_duplicates("id").set_index("id").loc[test["id"], "generator"]
+    known, images = load_images(folder, development), load_images(folder, test)
+    extractors: dict[str, Extractor] = {
+        "spectrum": default_extractor(params),
+        CONTENT: ContentBaseline(),
+    }
+    cases = list(product(range(seeds), extractors))
+    with Progress() as progress:
+        bar = progress.add_task("Benchmark", total=len(cases) * len(NAMES))
+        for offset, name in cases:
+            seed = params.seed + offset
+            reference = _reference(extractors[name], known, development, params, seed=seed)
+            for condition in NAMES:
+                found = extractors[name].embed(degrade(images, condition, seed=seed + 1))
+                row = {"extractor": name, "condition": condition, "seed": seed}
+                names = truth.to_numpy(dtype=str)
+                yield from _cluster_all(row, found, names, reference, extractors[name], params)
+                if condition == CLEAN:
+                    yield from _scenarios(row, found, names, reference, extractors[name], params)
+                progress.advance(bar)
+
+
+def _reference(
+    extractor: Extractor, images: np.ndarray, rows: pd.DataFrame, params: Params, *, seed: int
+) -> Reference:
+    def means(condition: str) -> np.ndarray:
+        degraded = degrade(images, condition, seed=seed)
+        return view_means(extractor.embed(degraded), extractor.views)
+
+    conditions = params.active.extractors.spectrum.degradations
+    return Reference(
+        means(CLEAN),
+        rows["generator"].to_numpy(dtype=str),
+        {condition: means(condition) for condition in conditions},
+    )
+
+
+def _cluster_all(
+    row: dict[str, object],
+    features: np.ndarray,
+    truth: np.ndarray,
+    reference: Reference,
+    extractor: Extractor,
+    params: Params,
+    clusterers: tuple[str, ...] = CLUSTERERS,
+) -> Iterator[dict[str, object]]:
+    seed = int(str(row["seed"]))
+    for clusterer in clusterers:
+        prepared = prepare(
+            clusterer, features, reference, views=extractor.views, settings=params.cluster
+        )
+        for mode, count in (("known", len(set(truth.tolist()))), ("unknown", None)):
+            labels = prepared.cluster(count=count, seed=seed)
+            if labels is not None:
+                yield {
+                    **row,
+                    "clusterer": clusterer,
+                    "mode": mode,
+                    "ari": adjusted_rand_score(truth, labels),
+                    "found": len(set(labels.tolist()) - {-1}),
+                    "generators": len(set(truth.tolist())),
+                }
+
+
+def _scenarios(
+    row: dict[str, object],
+    features: np.ndarray,
+    truth: np.ndarray,
+    reference: Reference,
+    extractor: Extractor,
+    params: Params,
+) -> Iterator[dict[str, object]]:
+    """Few images of each generator; and each generator alone, whose number is one."""
+    random = np.random.default_rng(int(str(row["seed"])))
+    rows = [random.permutation(np.flatnonzero(truth == name)) for name in np.unique(truth)]
+    few = np.concatenate([chosen[:FEW] for chosen in rows])
+    subsets = {f"{FEW} images each": few} | {f"only {truth[chosen[0]]}": chosen for chosen in rows}
+    for name, chosen in subsets.items():
+        yield from _cluster_all(
+            {**row, "condition": name},
+            features[chosen],
+            truth[chosen],
+            reference,
+            extractor,
+            params,
+            (OPEN_WORLD,),
+        )

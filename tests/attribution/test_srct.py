@@ -1,0 +1,50 @@
+"""The whole method on real re-generated CT, where that data set is at hand."""
+
+import csv
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+from sklearn.metrics import adjusted_rand_score
+
+from ganamis.attribution.pipeline import AttributionConfig, fit
+from ganamis.clustering.open_world import OpenWorld
+from ganamis.data.degradations import degrade
+from ganamis.extractors.spectrum import Spectrum
+
+BESIDE = Path(__file__).parents[3] / "shared" / "data" / "srct"
+SRCT = Path(os.environ.get("GANAMIS_SRCT", BESIDE))
+CONFIG = AttributionConfig(
+    conditions=("clean", "jpeg75"),
+    components=300,
+    dimensions=20,
+    shrinkage=0.01,
+    emphasis=4.0,
+    condition_components=60,
+    open_world=OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=1000),
+)
+
+
+def read(paths: list[Path]) -> np.ndarray:
+    return np.stack([np.asarray(Image.open(path)) for path in paths])
+
+
+@pytest.mark.skipif(not SRCT.is_dir(), reason="set GANAMIS_SRCT to the folder of the data set")
+def test_four_generators_of_which_one_was_never_seen() -> None:
+    development = sorted(SRCT.glob("development/*/*.png"))
+    generators = np.array([path.parent.name for path in development])
+    with open(SRCT / "test_labels.csv", encoding="utf-8") as file:
+        truth = {row["image"]: row["model"] for row in csv.DictReader(file)}
+    images = read([SRCT / "test" / name for name in truth])
+    models = np.array(list(truth.values()))
+    extractor = Spectrum(grid=3, periods=(64, 32), threads=2)
+    attributor = fit(extractor, read(development), generators, config=CONFIG, seed=0)
+    known = np.isin(models, generators)
+    for condition, least in (("clean", 0.97), ("jpeg75", 0.85)):
+        result = attributor.attribute(degrade(images, condition, seed=1), clusters=None)
+        assert result.count == 4
+        assert adjusted_rand_score(models, result.labels) > least
+        named = np.where(known, models, "unknown-1")
+        assert (result.image_names == named).mean() > 0.95
