@@ -9,7 +9,7 @@ from ganamis.zoo import measures
 from ganamis.zoo.generators import GENERATORS
 from ganamis.zoo.sampling import deal_codes, render
 
-COUNT = 30
+COUNT = 24
 HIGHEST_CONTENT_ARI = 0.05
 
 
