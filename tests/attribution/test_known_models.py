@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from ganamis.attribution.known_models import Calibration, group_distance, lineage, name_clusters
+from ganamis.attribution.known_models import (
+    Calibration,
+    group_distance,
+    join_known,
+    lineage,
+    name_clusters,
+)
 
 
 def test_the_calibration_separates_what_it_was_shown() -> None:
@@ -41,3 +47,10 @@ def test_lineage_joins_the_nearest_first() -> None:
     groups = [np.full((3, 2), centre, dtype=float) for centre in (0.0, 10.0, 1.0)]
     assert lineage(groups)[0, :2].tolist() == [0, 2]
     assert lineage(groups[:1]).shape == (0, 4)
+
+
+def test_clusters_of_one_known_generator_are_joined() -> None:
+    labels = np.array([0, 1, 2, 3, 3, 1])
+    joined = join_known(labels, ("a", "unknown-1", "a", "unknown-2"), ("a", "b"))
+    assert joined.tolist() == [0, 1, 0, 2, 2, 1]
+    np.testing.assert_array_equal(join_known(labels, ("a", "b", "x", "y"), ("a", "b")), labels)

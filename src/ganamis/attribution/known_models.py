@@ -83,7 +83,7 @@ def name_clusters(
 ) -> tuple[tuple[str, ...], np.ndarray]:
     """Name K clusters, by their distances `[K, G]` to the development generators.
 
-    A generator names several clusters where it must: naming is not matching.
+    Two clusters may take one name: naming is not matching; `join_known` joins them.
 
     Returns:
         K names, and scores `[K]`: the probability that the name is right, in [0, 1].
@@ -99,6 +99,14 @@ def name_clusters(
             names.append(f"{UNKNOWN}-{unknown}")
             scores.append(1 - row[nearest])
     return tuple(names), np.array(scores)
+
+
+def join_known(
+    labels: np.ndarray, names: tuple[str, ...], generators: tuple[str, ...]
+) -> np.ndarray:
+    """Join clusters that bear the name of one development generator: `[N]` int, 0 to K - 1."""
+    first = [names.index(name) if name in generators else i for i, name in enumerate(names)]
+    return np.unique(np.array(first)[labels], return_inverse=True)[1]
 
 
 def lineage(groups: list[np.ndarray]) -> np.ndarray:

@@ -12,6 +12,7 @@ import numpy as np
 from ganamis.attribution.known_models import (
     Calibration,
     group_distance,
+    join_known,
     lineage,
     name_clusters,
 )
@@ -202,10 +203,12 @@ class FittedAttributor:
         whitening = _whiten(self.nuisance, views, self.config)
         points = whitening.transform(views.mean(axis=1))
         labels = discover(points, self.config.open_world, count=clusters, seed=self.seed)
-        groups = [points[labels == label] for label in range(labels.max() + 1)]
         known = _reference(self.nuisance, whitening)
-        distances = _distances(groups, list(known.values()), self.config.open_world)
-        names, scores = name_clusters(distances, tuple(known), self.calibration)
+        groups, names, scores = self._name(points, labels, known)
+        joined = join_known(labels, names, tuple(known))
+        if clusters is None and joined.max() < labels.max():
+            labels = joined
+            groups, names, scores = self._name(points, labels, known)
         shapes = GaussianClusters.fit(points, labels, prior=self.config.open_world.prior)
         membership = shapes.posteriors(points)[np.arange(len(points)), labels]
         return Attribution(
@@ -217,6 +220,14 @@ class FittedAttributor:
             conditions=dict(zip(self.nuisance.conditions, whitening.weights.tolist(), strict=True)),
             points=points,
         )
+
+    def _name(
+        self, points: np.ndarray, labels: np.ndarray, known: dict[str, np.ndarray]
+    ) -> tuple[list[np.ndarray], tuple[str, ...], np.ndarray]:
+        """The clusters' points, names and scores."""
+        groups = [points[labels == label] for label in range(labels.max() + 1)]
+        distances = _distances(groups, list(known.values()), self.config.open_world)
+        return groups, *name_clusters(distances, tuple(known), self.calibration)
 
     def attribute(self, images: np.ndarray, *, clusters: int | None) -> Attribution:
         """Cluster and name `[N, H, W]` uint8 images; see `cluster`."""
