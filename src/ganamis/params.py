@@ -12,7 +12,15 @@ PARAMS_FILE = Path("params.yaml")
 
 ProfileName = Literal["two_cores", "paper"]
 ExtractorName = Literal[
-    "custom_cnn", "efficientnet", "resnet50", "mobilenetv2", "vgg19", "xception", "spectrum"
+    "custom_cnn",
+    "efficientnet",
+    "resnet50",
+    "mobilenetv2",
+    "vgg19",
+    "xception",
+    "spectrum",
+    "residual_network",
+    "fusion",
 ]
 Augmentation = Literal["none", "flips", "flips_and_noise"]
 
@@ -110,19 +118,58 @@ class SpectrumSpace(Strict):
     fine: list[int] = Field(min_length=1)
 
 
+Degradations = list[
+    Literal[
+        "jpeg95",
+        "jpeg90",
+        "jpeg75",
+        "resize90",
+        "resize75",
+        "noise1",
+        "noise3",
+        "blur07",
+        "gamma13",
+    ]
+]
+
+
 class SpectrumSettings(Strict):
-    """degradations: names of data/degradations.py, whose copies teach what to ignore."""
+    """Local log power spectra; see extractors/spectrum.py."""
 
     threads: int = Field(ge=1)
-    degradations: list[str]
     first_trial: SpectrumValues
     space: SpectrumSpace
+
+
+class ResidualValues(Strict):
+    learning_rate: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+
+
+class ResidualSpace(Strict):
+    learning_rate: Range
+    temperature: Range
+
+
+class ResidualSettings(Strict):
+    """The learned residual extractor; see extractors/residual_network.py."""
+
+    channels: list[int] = Field(min_length=3, max_length=3)
+    grid: int = Field(ge=1)
+    crop: int = Field(ge=16)
+    steps: int = Field(ge=1)
+    search_steps: int = Field(ge=1)
+    generators_share: int = Field(ge=2)
+    first_trial: ResidualValues
+    space: ResidualSpace
 
 
 class Extractors(Strict):
     """The numbers of every extractor."""
 
     spectrum: SpectrumSettings
+    residual_network: ResidualSettings
+    fusion: ResidualSettings
     custom_cnn: Network
     efficientnet: Network
     resnet50: Network
@@ -136,6 +183,7 @@ class Profile(Strict):
     search: Search
     space: Space
     first_trial: Hyperparameters
+    degradations: Degradations
     extractors: Extractors
 
 

@@ -19,9 +19,9 @@ from ganamis.attribution.known_models import (
 from ganamis.clustering.mixture import GaussianClusters
 from ganamis.clustering.nuisance import BatchWhitening, Nuisance, fit_batch
 from ganamis.clustering.open_world import OpenWorld, discover
+from ganamis.contracts import Extractor
 from ganamis.data.degradations import CLEAN, degrade
 from ganamis.errors import UserError
-from ganamis.extractors.fusion import FeatureExtractor
 from ganamis.files import read_json, write_json
 
 
@@ -170,7 +170,7 @@ def calibrate(
 class FittedAttributor:
     """An extractor with the nuisance, the calibration and the names it learned."""
 
-    extractor: FeatureExtractor
+    extractor: Extractor
     nuisance: Nuisance
     calibration: Calibration
     config: AttributionConfig
@@ -241,7 +241,7 @@ class FittedAttributor:
         write_json(folder / "attributor.json", {**settings, "seed": self.seed})
 
     @classmethod
-    def load(cls, folder: Path, extractor: FeatureExtractor) -> "FittedAttributor":
+    def load(cls, folder: Path, extractor: Extractor) -> "FittedAttributor":
         """Read what `save` wrote; the extractor is loaded by its own class."""
         stored = read_json(folder / "attributor.json", stage="train")
         config = stored["config"]
@@ -261,7 +261,7 @@ class FittedAttributor:
 
 
 def fit(
-    extractor: FeatureExtractor,
+    extractor: Extractor,
     images: np.ndarray,
     labels: np.ndarray,
     *,

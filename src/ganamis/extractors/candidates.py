@@ -9,12 +9,21 @@ import numpy as np
 import optuna
 
 from ganamis.errors import UserError
+from ganamis.extractors.fingerprints import ResidualCandidate, SpectrumCandidate
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.extractors.search import Candidate
-from ganamis.extractors.spectrum import Spectrum
 from ganamis.extractors.training import NetworkTrainer
-from ganamis.params import Extractors, Hyperparameters, Network, Params, Profile, SpectrumSettings
+from ganamis.params import (
+    Extractors,
+    Hyperparameters,
+    Network,
+    Params,
+    Profile,
+    ResidualSettings,
+    SpectrumSettings,
+)
 
+FUSION = "fusion"
 EXTRACTORS = tuple(Extractors.model_fields)
 
 
@@ -75,47 +84,6 @@ class NetworkCandidate:
         return self.trainer.fit_final(images, labels, Hyperparameters(**values), folder=folder)
 
 
-@dataclass(frozen=True)
-class SpectrumCandidate:
-    """Local log power spectra under search: nothing is fitted, only the windows are chosen."""
-
-    numbers: SpectrumSettings
-
-    @property
-    def settings(self) -> dict[str, Any]:
-        return self.numbers.model_dump()
-
-    @property
-    def degradations(self) -> tuple[str, ...]:
-        return tuple(self.numbers.degradations)
-
-    @property
-    def first(self) -> dict[str, Any]:
-        return self.numbers.first_trial.model_dump()
-
-    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
-        space = self.numbers.space
-        return {
-            "grid": trial.suggest_categorical("grid", space.grid),
-            "coarse": trial.suggest_categorical("coarse", space.coarse),
-            "fine": trial.suggest_categorical("fine", space.fine),
-        }
-
-    def fit(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
-    ) -> Spectrum:
-        return Spectrum(
-            grid=values["grid"],
-            periods=(values["fine"], values["coarse"]),
-            threads=self.numbers.threads,
-        )
-
-    def fit_final(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
-    ) -> Spectrum:
-        return self.fit(images, labels, values, classes=0)
-
-
 def candidate(name: str, params: Params) -> Candidate:
     """The extractor `name` with the numbers of the active profile.
 
@@ -126,8 +94,12 @@ def candidate(name: str, params: Params) -> Candidate:
     if name not in EXTRACTORS:
         raise UserError(f"architecture '{name}' is unknown; choose one of {', '.join(EXTRACTORS)}")
     numbers = dict(profile.extractors)[name]
+    degraded = profile.degradations
     if isinstance(numbers, SpectrumSettings):
-        return SpectrumCandidate(numbers)
+        return SpectrumCandidate(numbers, degraded)
+    if isinstance(numbers, ResidualSettings):
+        spectrum = profile.extractors.spectrum if name == FUSION else None
+        return ResidualCandidate(numbers, degraded, params.seed, spectrum)
     trainer = NetworkTrainer(
         name=name, network=numbers, training=profile.training, seed=params.seed
     )

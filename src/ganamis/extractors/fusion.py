@@ -1,25 +1,10 @@
 """Several extractors as one: each view of an image carries the features of all of them."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 
-
-class FeatureExtractor(Protocol):
-    """What attribution asks of an extractor."""
-
-    @property
-    def views(self) -> int:
-        """Views of an image, their features one after the other."""
-        ...
-
-    def embed(self, images: np.ndarray) -> np.ndarray:
-        """`[N, views * D]` float32 of `[N, H, W]` uint8."""
-        ...
-
-    def save(self, folder: Path) -> None: ...
+from ganamis.contracts import Extractor
 
 
 @dataclass(frozen=True)
@@ -31,7 +16,7 @@ class Fusion:
     to the within-generator covariance of all parts together, which knows how they covary.
     """
 
-    parts: tuple[FeatureExtractor, ...]
+    parts: tuple[Extractor, ...]
     scales: tuple[float, ...]
 
     def __post_init__(self) -> None:
@@ -40,7 +25,7 @@ class Fusion:
             raise ValueError(f"fusion: parts with {views} views and {len(self.scales)} scales")
 
     @classmethod
-    def fit(cls, parts: tuple[FeatureExtractor, ...], images: np.ndarray) -> "Fusion":
+    def fit(cls, parts: tuple[Extractor, ...], images: np.ndarray) -> "Fusion":
         """Measure the scales on `[N, H, W]` uint8 images."""
         totals = [float(np.sqrt(part.embed(images).var(axis=0).sum())) for part in parts]
         return cls(parts, tuple(total or 1.0 for total in totals))

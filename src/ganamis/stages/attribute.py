@@ -81,7 +81,7 @@ def attribution_config(params: Params) -> AttributionConfig:
     """The attribution pipeline's settings, from params.yaml."""
     numbers = params.cluster.open_world
     return AttributionConfig(
-        conditions=(CLEAN, *params.active.extractors.spectrum.degradations),
+        conditions=(CLEAN, *params.active.degradations),
         open_world=OpenWorld(**numbers.search.model_dump()),
         **numbers.model_dump(exclude={"search"}),
     )

@@ -95,7 +95,7 @@ def _reference(
         degraded = degrade(images, condition, seed=seed)
         return view_means(extractor.embed(degraded), extractor.views)
 
-    conditions = params.active.extractors.spectrum.degradations
+    conditions = params.active.degradations
     return Reference(
         means(CLEAN),
         rows["generator"].to_numpy(dtype=str),
