@@ -62,7 +62,7 @@ class Calibration:
             return cls(slope=-2.0, intercept=2.0 * LEAST_DISTANCE, threshold=0.5)
         model = LogisticRegression(class_weight="balanced").fit(distances[:, None], same)
         slope, intercept = min(float(model.coef_[0, 0]), -1e-6), float(model.intercept_[0])
-        ordered = np.sort(distances)
+        ordered = np.unique(distances)
         cuts = (ordered[1:] + ordered[:-1]) / 2
         mistakes = [_balanced_error(distances <= cut, same) for cut in cuts]
         best = np.flatnonzero(np.isclose(mistakes, np.min(mistakes)))
