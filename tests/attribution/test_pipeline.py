@@ -18,7 +18,7 @@ CONFIG = AttributionConfig(
     conditions=("clean", "jpeg90", "noise1"),
     components=40,
     dimensions=10,
-    shrinkage=0.03,
+    shrinkage=0.01,
     emphasis=4.0,
     condition_components=20,
     open_world=OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=400),
