@@ -54,3 +54,10 @@ def test_clusters_of_one_known_generator_are_joined() -> None:
     joined = join_known(labels, ("a", "unknown-1", "a", "unknown-2"), ("a", "b"))
     assert joined.tolist() == [0, 1, 0, 2, 2, 1]
     np.testing.assert_array_equal(join_known(labels, ("a", "b", "x", "y"), ("a", "b")), labels)
+
+
+def test_many_distances_of_zero_do_not_drag_the_threshold_to_zero() -> None:
+    distances = np.array([0.0] * 20 + [6.0, 8.0, 7.0])
+    calibration = Calibration.fit(distances, distances < 1)
+    assert calibration.probability(np.array([1.5]))[0] >= calibration.threshold
+    assert calibration.probability(np.array([6.0]))[0] < calibration.threshold

@@ -20,7 +20,7 @@ CONFIG = AttributionConfig(
     conditions=("clean", "jpeg75"),
     components=300,
     dimensions=20,
-    shrinkage=0.01,
+    shrinkage=0.03,
     emphasis=4.0,
     condition_components=60,
     open_world=OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=1000),

@@ -54,20 +54,21 @@ class Calibration:
     def fit(cls, distances: np.ndarray, same: np.ndarray) -> "Calibration":
         """Platt scaling (Platt 1999) of `[N]` distances; same: `[N]` bool, of one generator.
 
-        Without an example of either kind the odds are even at the distance of two halves of one
-        Gaussian. The threshold is halfway in probability between the nearest examples of the two
-        kinds, which is where leave-one-generator-out makes the fewest mistakes.
+        The logistic function's slope is fitted; its even odds, the rejection threshold, are put
+        where the examples, from leave-one-generator-out, are told apart with the fewest mistakes:
+        halfway across the gap, if there is one. Without examples of both kinds they are at the
+        distance of two halves of one Gaussian.
         """
-        if len(np.unique(same)) < 2:
+        if min(len(np.unique(same)), len(np.unique(distances))) < 2:
             return cls(slope=-2.0, intercept=2.0 * LEAST_DISTANCE, threshold=0.5)
         model = LogisticRegression(class_weight="balanced").fit(distances[:, None], same)
-        slope, intercept = min(float(model.coef_[0, 0]), -1e-6), float(model.intercept_[0])
-        ordered = np.sort(distances)
+        slope = min(float(model.coef_[0, 0]), -1e-6)
+        ordered = np.unique(distances)
         cuts = (ordered[1:] + ordered[:-1]) / 2
         mistakes = [_balanced_error(distances <= cut, same) for cut in cuts]
         best = np.flatnonzero(np.isclose(mistakes, np.min(mistakes)))
         cut = float(np.median(cuts[best]))
-        return cls(slope, intercept, threshold=float(expit(slope * cut + intercept)))
+        return cls(slope, intercept=-slope * cut, threshold=0.5)
 
     def probability(self, distances: np.ndarray) -> np.ndarray:
         """Probabilities, of the shape of `distances`."""
