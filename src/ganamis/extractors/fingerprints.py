@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 import optuna
 
+from ganamis.contracts import Extractor
 from ganamis.extractors.fusion import Fusion
-from ganamis.extractors.residual_network import ResidualNetwork, ResidualNetworkConfig, fit
+from ganamis.extractors.residual_network import ResidualNetworkConfig, fit
 from ganamis.extractors.spectrum import Spectrum
 from ganamis.params import Degradations, ResidualSettings, SpectrumSettings
 
@@ -93,17 +94,17 @@ class ResidualCandidate:
 
     def fit(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
-    ) -> ResidualNetwork | Fusion:
+    ) -> Extractor:
         return self._fit(images, labels, values, steps=self.numbers.search_steps)
 
     def fit_final(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
-    ) -> ResidualNetwork | Fusion:
+    ) -> Extractor:
         return self._fit(images, labels, values, steps=self.numbers.steps)
 
     def _fit(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, steps: int
-    ) -> ResidualNetwork | Fusion:
+    ) -> Extractor:
         numbers = self.numbers
         config = ResidualNetworkConfig(
             channels=(numbers.channels[0], numbers.channels[1], numbers.channels[2]),

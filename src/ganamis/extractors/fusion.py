@@ -5,6 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganamis.contracts import Extractor
+from ganamis.files import write_json
+
+FUSION_FILE = "fusion.json"
 
 
 @dataclass(frozen=True)
@@ -41,3 +44,9 @@ class Fusion:
             for part, scale in zip(self.parts, self.scales, strict=True)
         ]
         return np.concatenate(split, axis=2).reshape(len(images), -1)
+
+    def save(self, folder: Path) -> None:
+        """Write each part into a folder of its own, and the scales."""
+        for index, part in enumerate(self.parts):
+            part.save(folder / f"part-{index}")
+        write_json(folder / FUSION_FILE, {"scales": self.scales})

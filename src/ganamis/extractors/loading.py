@@ -4,8 +4,11 @@ from pathlib import Path
 
 from ganamis.contracts import Extractor
 from ganamis.errors import UserError
+from ganamis.extractors.fusion import FUSION_FILE, Fusion
 from ganamis.extractors.network import MODEL_FILE, NetworkExtractor
+from ganamis.extractors.residual_network import ARRAYS_FILE, ResidualNetwork
 from ganamis.extractors.spectrum import SPECTRUM_FILE, Spectrum
+from ganamis.files import read_json
 
 
 def load_extractor(folder: Path) -> Extractor:
@@ -16,6 +19,12 @@ def load_extractor(folder: Path) -> Extractor:
     """
     if (folder / MODEL_FILE).exists():
         return NetworkExtractor.load(folder)
+    if (folder / ARRAYS_FILE).exists():
+        return ResidualNetwork.load(folder)
     if (folder / SPECTRUM_FILE).exists():
         return Spectrum.load(folder)
+    if (folder / FUSION_FILE).exists():
+        scales = read_json(folder / FUSION_FILE, stage="train")["scales"]
+        parts = tuple(load_extractor(folder / f"part-{index}") for index in range(len(scales)))
+        return Fusion(parts, tuple(scales))
     raise UserError(f"'{folder}' holds no extractor; run `ganamis train` again")

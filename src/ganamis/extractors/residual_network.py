@@ -19,6 +19,7 @@ HIGH_PASS[1, :, 0, 0] = HIGH_PASS[:, 1, 0, 1] = (1.0, -2.0, 1.0)
 HIGH_PASS[:, :, 0, 2] = ((1.0, -2.0, 1.0), (-2.0, 4.0, -2.0), (1.0, -2.0, 1.0))
 RESIDUAL_SCALE = 8.0  # gray levels; larger residuals, mostly edges, are compressed
 BATCH = 16  # images embedded at once
+ARRAYS_FILE = "network.npz"
 
 
 @dataclass(frozen=True)
@@ -104,7 +105,7 @@ class ResidualNetwork:
 
     def save(self, folder: Path) -> None:
         arrays = [variable.value.numpy() for variable in self.model.weights]
-        with whole_file(folder / "network.npz") as temporary:
+        with whole_file(folder / ARRAYS_FILE) as temporary:
             np.savez_compressed(temporary, *arrays)
         write_json(folder / "network.json", asdict(self.config))
 
@@ -113,7 +114,7 @@ class ResidualNetwork:
         stored = read_json(folder / "network.json", stage="train")
         config = ResidualNetworkConfig(**{**stored, "channels": tuple(stored["channels"])})
         model = _build(config)
-        with np.load(folder / "network.npz", allow_pickle=False) as arrays:
+        with np.load(folder / ARRAYS_FILE, allow_pickle=False) as arrays:
             model.set_weights([arrays[name] for name in arrays.files])
         return cls(model, config)
 
