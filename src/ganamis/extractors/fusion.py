@@ -1,6 +1,7 @@
 """Several extractors as one: each view of an image carries the features of all of them."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
