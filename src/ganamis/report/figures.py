@@ -20,21 +20,24 @@ def ari_chart(scores: pd.DataFrame, path: Path) -> None:
     """
     names = list(dict.fromkeys(scores["architecture"]))
     series = list(scores.groupby(["clusterer", "mode"], sort=False))
-    figure = Figure(figsize=(9, 1.5 + 0.55 * len(names)), layout="constrained")
+    colours = {name: PALETTE(2 * i) for i, name in enumerate(dict.fromkeys(scores["clusterer"]))}
+    figure = Figure(figsize=(10, 1.5 + 0.75 * len(names)), layout="constrained")
     axes = figure.subplots()
-    height = 0.8 / len(series)
+    height = 0.85 / len(series)
     for index, ((clusterer, mode), rows) in enumerate(series):
         rows = rows.set_index("architecture").loc[names]
-        errors = np.abs(rows[["ari_low", "ari_high"]].to_numpy().T - rows["ari"].to_numpy())
-        axes.barh(
-            np.arange(len(names)) + (index - (len(series) - 1) / 2) * height,
+        axes.errorbar(
             rows["ari"],
-            height=height,
-            xerr=errors,
-            error_kw={"linewidth": 0.6},
+            np.arange(len(names)) + (index - (len(series) - 1) / 2) * height,
+            xerr=np.abs(rows[["ari_low", "ari_high"]].to_numpy().T - rows["ari"].to_numpy()),
+            fmt="o",
+            markersize=5,
+            markerfacecolor=colours[clusterer] if mode == "known" else "white",
+            color=colours[clusterer],
             label=f"{clusterer}, number {mode}",
-            color=PALETTE(index),
         )
+    for place in range(1, len(names)):
+        axes.axhline(place - 0.5, color="0.9", linewidth=0.8)
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.axvline(0, color="black", linewidth=0.6)
