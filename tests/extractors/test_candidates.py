@@ -1,13 +1,16 @@
 """Extractors by name, with the numbers of the active profile and no others."""
 
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 import pytest
 
 from ganamis.errors import UserError
 from ganamis.extractors.architectures import NETWORKS
 from ganamis.extractors.candidates import candidate
+from ganamis.extractors.loading import load_extractor
 from ganamis.params import Hyperparameters, Params
 from tests.builders import PARAMS
 
@@ -25,7 +28,8 @@ def test_settings_hold_this_network_and_no_other(name: str, profile: str) -> Non
     settings = candidate(name, changed(profile)).settings
     expected = PARAMS.profiles[profile].model_dump()  # type: ignore[index]
     networks = expected.pop("extractors")
-    assert settings == {**expected, "network": networks[name]}
+    del expected["degradations"]
+    assert settings == {**expected, "network": networks[name], "weights_digest": "none"}
 
 
 def test_drawn_values_lie_in_the_space_and_are_hyperparameters() -> None:
@@ -51,3 +55,35 @@ def test_first_trial_is_the_papers_own_setting() -> None:
 def test_unknown_name_is_refused() -> None:
     with pytest.raises(UserError, match="^architecture 'alexnet' is unknown; choose one of "):
         candidate("alexnet", PARAMS)
+
+
+def test_a_weights_file_counts_by_its_content(tmp_path: Path) -> None:
+    weights = tmp_path / "vgg19.weights.h5"
+    extractors = PARAMS.active.extractors.model_dump()
+    extractors["vgg19"]["weights"] = str(weights)
+    params = changed("two_cores", extractors=extractors)
+    digests = set()
+    for content in (b"first", b"second", b"first"):
+        weights.write_bytes(content)
+        digests.add(candidate("vgg19", params).settings["weights_digest"])
+    assert len(digests) == 2
+
+
+def test_fingerprint_extractors_are_saved_and_opened_again(tmp_path: Path) -> None:
+    """Fitted for a moment on real pixels; what is opened embeds as what was saved."""
+    random = np.random.default_rng(0)
+    images = random.integers(0, 256, (8, 96, 96), dtype=np.uint8)
+    labels = np.repeat([0, 1], 4)
+    extractors = PARAMS.active.extractors.model_dump()
+    for name in ("residual_network", "fusion"):
+        extractors[name] |= {"search_steps": 1, "generators_share": 2, "channels": [4, 4, 4]}
+    params = changed("two_cores", extractors=extractors)
+    for name in ("spectrum", "residual_network", "fusion"):
+        chosen = candidate(name, params)
+        values = chosen.suggest(optuna.create_study().ask())
+        extractor = chosen.fit(images, labels, values, classes=2)
+        extractor.save(tmp_path / name)
+        opened = load_extractor(tmp_path / name)
+        assert opened.views == extractor.views
+        np.testing.assert_array_equal(opened.embed(images), extractor.embed(images))
+        assert chosen.degradations == tuple(params.active.degradations)

@@ -45,7 +45,7 @@ class NetworkCandidate:
 
     @property
     def settings(self) -> dict[str, Any]:
-        profile = self.profile.model_dump(exclude={"extractors"})
+        profile = self.profile.model_dump(exclude={"extractors", "degradations"})
         network = self.trainer.network
         return {**profile, "network": network.model_dump(), "weights_digest": _digest(network)}
 
