@@ -123,7 +123,12 @@ def promote(
         bootstrap: paired resamples of the development images.
     """
     client = mlflow.MlflowClient()
-    challenger = client.get_model_version(MODEL, str(number))
+    try:
+        challenger = client.get_model_version(MODEL, str(number))
+    except MlflowException as error:
+        raise UserError(
+            f"{MODEL} version {number} is not in this registry; run `dvc repro -f -s register`"
+        ) from error
     decision = decide(
         challenger,
         champion(),

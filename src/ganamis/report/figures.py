@@ -6,6 +6,7 @@ import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+from scipy.cluster.hierarchy import dendrogram
 from sklearn.decomposition import PCA
 from sklearn.metrics.cluster import contingency_matrix
 
@@ -102,4 +103,17 @@ def spectra(mean_spectra: dict[str, np.ndarray], path: Path) -> None:
         axes.set_title(name)
         axes.set_xlabel("cycles per pixel")
     figure.colorbar(shown, ax=list(panels), label="log power, less the mean of all", shrink=0.8)
+    figure.savefig(path, dpi=120)
+
+
+def dendrogram_chart(linkage: np.ndarray, names: list[str], path: Path) -> None:
+    """The lineage of clusters: which lie close to each other, and at what distance they join.
+
+    Args:
+        linkage: `[K - 1, 4]`, scipy's form. names: K clusters, at least two.
+    """
+    figure = Figure(figsize=(6.5, 1.2 + 0.4 * len(names)), layout="constrained")
+    axes = figure.subplots()
+    dendrogram(linkage, labels=names, orientation="right", color_threshold=0, ax=axes)
+    axes.set_xlabel("distance of centres, in standard deviations inside one generator")
     figure.savefig(path, dpi=120)

@@ -1,6 +1,6 @@
 """`benchmark`: extractors x clusterers x degradations x seeds on one labelled data set."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from itertools import product
 from pathlib import Path
 
@@ -10,7 +10,7 @@ from rich.progress import Progress
 from sklearn.metrics import adjusted_rand_score
 
 from ganamis import tracking
-from ganamis.clustering.methods import CLUSTERERS, OPEN_WORLD, prepare
+from ganamis.clustering.methods import OPEN_WORLD, prepare
 from ganamis.contracts import DEVELOPMENT, TEST, Extractor, Reference, view_means
 from ganamis.data.batches import load_images
 from ganamis.data.content import ContentBaseline
@@ -19,7 +19,7 @@ from ganamis.data.manifest import CheckedFolder, check_folder
 from ganamis.errors import UserError
 from ganamis.files import whole_file
 from ganamis.params import Params
-from ganamis.report.benchmark import degradation_chart, markdown
+from ganamis.report.benchmark import SHOWN, degradation_chart, markdown
 from ganamis.stages.attribute import default_extractor
 from ganamis.stages.paths import CONTENT
 
@@ -82,8 +82,11 @@ def _scores(
                 found = extractors[name].embed(degrade(images, condition, seed=seed + 1))
                 row = {"extractor": name, "condition": condition, "seed": seed}
                 names = truth.to_numpy(dtype=str)
-                yield from _cluster_all(row, found, names, reference, extractors[name], params)
-                if condition == CLEAN:
+                chosen = dict.fromkeys(c for e, c, _ in SHOWN if e == name)
+                yield from _cluster_all(
+                    row, found, names, reference, extractors[name], params, chosen
+                )
+                if condition == CLEAN and name != CONTENT:
                     yield from _scenarios(row, found, names, reference, extractors[name], params)
                 progress.advance(bar)
 
@@ -110,7 +113,7 @@ def _cluster_all(
     reference: Reference,
     extractor: Extractor,
     params: Params,
-    clusterers: tuple[str, ...] = CLUSTERERS,
+    clusterers: Iterable[str],
 ) -> Iterator[dict[str, object]]:
     seed = int(str(row["seed"]))
     for clusterer in clusterers:

@@ -6,11 +6,18 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
+from ganamis.attribution.known_models import lineage
 from ganamis.clustering.methods import space
 from ganamis.contracts import TEST, Embeddings, Reference, view_means
 from ganamis.data.batches import stream_images
 from ganamis.params import Params
-from ganamis.report.figures import ari_chart, confusion, embedding_map, spectra
+from ganamis.report.figures import (
+    ari_chart,
+    confusion,
+    dendrogram_chart,
+    embedding_map,
+    spectra,
+)
 from ganamis.report.power_spectra import log_power_spectra
 from ganamis.stages.paths import Ingested
 
@@ -56,6 +63,10 @@ def draw(
         )
         points = whitening.transform(view_means(features, stored.views))
         embedding_map(points, groups, target / "embedding_map.png")
+        titles = sorted(set(clusters.tolist()))
+        if len(titles) > 1:
+            centres = lineage([points[clusters == title] for title in titles])
+            dendrogram_chart(centres, titles, target / "dendrogram.png")
         means = {title: power.loc[ids[clusters == title]] for title in sorted(set(clusters))}
         side = int(power.shape[1] ** 0.5)
         spectra(
