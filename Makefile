@@ -36,6 +36,7 @@ lock: $(VENV)/installed
 
 # The comparison of all runs, on this machine only.
 ui: setup
+	@echo "Compare: http://127.0.0.1:5000/#/experiments/1/runs?searchFilter=tags.stage%20%3D%20%22train%22&compareRunsMode=CHART"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 clean:

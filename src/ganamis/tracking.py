@@ -27,8 +27,9 @@ DESCRIPTION = """\
 **Which extractor recognises generative models by their fingerprint?**
 
 Filter `tags.stage = "train"`: one run per extractor, its search trials nested below it.
-`development_ari_*` is the open-world objective that selection uses (one generator held out).
-`test_ari_*` are scores on the labelled test set, reported and never used for a choice.
+The chart view compares the extractors: `test_ari/*` are scores on the labelled test set, reported
+and never used for a choice; `development_ari/*` is the open-world objective that selection uses
+(one generator held out).
 `known`/`unknown` says whether the number of generators was given. 1 is perfect, 0 is chance.
 """
 ENTRY_POINT_TAG = "mlflow.project.entryPoint"
@@ -64,7 +65,7 @@ def stage_run(
     identity = {} if adopted or not launcher else {"launcher_run_id": launcher}
     with mlflow.start_run(run_id=adopted, experiment_id=experiment, run_name=name) as run:
         mlflow.set_tags(
-            {"stage": stage, **tags, **identity, **_git_tags(), **_process_tags()}
+            {"stage": stage, **tags, **identity, **git_tags(), **_process_tags()}
             | ({"mlflow.runName": name} if adopted else {})
         )
         mlflow.log_params(_flat(params))
@@ -85,7 +86,8 @@ def _process_tags() -> dict[str, str]:
     }
 
 
-def _git_tags() -> dict[str, str]:
+def git_tags() -> dict[str, str]:
+    """The commit of the working folder, and whether it has uncommitted changes."""
     try:
         repository = Repo(search_parent_directories=True)
         commit = repository.head.commit.hexsha

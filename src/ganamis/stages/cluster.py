@@ -172,12 +172,12 @@ def _log_per_extractor(params: Params, development: pd.DataFrame, scores: pd.Dat
     """Put the scores on the run that trained the extractor, where the UI compares extractors."""
     means = _development_means(development)
     for name in params.architectures:
-        metrics = {f"development_ari_{column}": ari for column, ari in means[name].items()}
+        metrics = {f"development_ari/{column}": ari for column, ari in means[name].items()}
         for row in scores[scores["architecture"] == name].to_dict("records") if len(scores) else []:
             column = f"{row['clusterer']}_{row['mode']}"
-            metrics[f"test_ari_{column}"] = row["ari"]
-            metrics[f"test_ari_{column}_low"] = row["ari_low"]
-            metrics[f"test_ari_{column}_high"] = row["ari_high"]
+            metrics[f"test_ari/{column}"] = row["ari"]
+            metrics[f"test_ari_interval/{column}_low"] = row["ari_low"]
+            metrics[f"test_ari_interval/{column}_high"] = row["ari_high"]
         run_id = read_json(TRAIN / name / "summary.json", stage="train")["run_id"]
         if not tracking.add_to_run(run_id, metrics, CLUSTER / "figures" / name):
             print(f"The run that trained {name} is not in this tracking store; scores not added.")

@@ -26,7 +26,7 @@ def register(params: Params) -> None:
         name=f"{name} + {clusterer}",
         params={"data_digest": data.digest, "seed": params.seed, **chosen},
         tags={"architecture": name, "profile": params.profile},
-    ) as run:
+    ):
         tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         with whole_folder(REGISTER) as folder:
             shutil.copytree(TRAIN / name / "extractor", folder / "model" / "extractor")
@@ -39,7 +39,7 @@ def register(params: Params) -> None:
                     "architecture": name,
                     "clusterer": clusterer,
                     "data_digest": data.digest,
-                    "git_commit": run.data.tags.get("git_commit", "none"),
+                    "git_commit": tracking.git_tags()["git_commit"],
                     "development_ari_unknown": f"{chosen['development_ari_unknown']:.4f}",
                 },
             )
