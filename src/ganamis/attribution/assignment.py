@@ -85,13 +85,14 @@ def fit_assignment(
     """Turn clusters into an assignment rule for images seen one at a time.
 
     A cluster takes the name of the development generator whose centre is nearest, if it is nearer
-    than the radius and no other cluster is nearer to it; other clusters are called unknown. A
-    development generator with no cluster keeps its own centre.
+    than a Gaussian's radius and no other cluster is nearer to it; other clusters are called
+    unknown. A development generator with no cluster keeps its own centre.
 
     Args:
         features: `[N, V * D]` clustered embeddings and labels: `[N]` int, -1 for unassigned.
         whitening: the space in which they were clustered.
-        coverage: share of a generator's own images inside the radius, were they normal.
+        coverage: share of a generator's own images inside the radius: of Gaussian ones when a
+            cluster is named, of those clustered here when an image is assigned.
     """
     points = whitening.transform(view_means(features, views))
     known, generators = whitening.transform(reference.features), reference.generators
@@ -109,11 +110,14 @@ def fit_assignment(
                 given[cluster] = name
     unknown = (f"unknown-{number}" for number in range(1, len(clusters) + 1))
     titles = [given.get(index) or next(unknown) for index in range(len(clusters))]
+    # Real generators have heavier tails than a Gaussian: take in what was clustered here.
+    inside = [points[labels == c] - centre for c, centre in zip(clusters, centres, strict=True)]
+    spread = [np.quantile((group**2).sum(axis=1), coverage) for group in inside]
     absent = [index for index, name in enumerate(names) if name not in titles]
     return Assignment(
         whitening=whitening,
         views=views,
         centres=np.stack(centres + [homes[index] for index in absent]),
         names=tuple(titles + [names[index] for index in absent]),
-        radius=radius,
+        radius=max([radius, *spread]),
     )
