@@ -6,27 +6,20 @@ Run `python benchmarks/attribute_speed.py`. Images are simulated, encoded as PNG
 import io
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from ganamis.attribution.pipeline import AttributionConfig, fit
-from ganamis.clustering.open_world import OpenWorld
-from ganamis.data.degradations import DEGRADATIONS
-from ganamis.extractors.spectrum import Spectrum, frequency_kernel
+from ganamis.attribution.pipeline import fit
+from ganamis.extractors.spectrum import frequency_kernel
+from ganamis.params import load_params
+from ganamis.stages.attribute import attribution_config, default_extractor
 
 SIDE, IMAGES, LOOP = 256, 3000, 60
-SPECTRUM = Spectrum(grid=3, periods=(64, 32), threads=2)
-CONFIG = AttributionConfig(
-    conditions=tuple(DEGRADATIONS),
-    components=300,
-    dimensions=20,
-    shrinkage=0.03,
-    emphasis=4.0,
-    condition_components=60,
-    open_world=OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=1000),
-)
+PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
+SPECTRUM, CONFIG = default_extractor(PARAMS), attribution_config(PARAMS)
 
 
 def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
