@@ -13,7 +13,7 @@ from sklearn.metrics import adjusted_rand_score
 from ganamis.clustering.open_world import OpenWorld, discover
 
 DIMENSIONS, GENERATORS = 8, 10
-SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=1000)
+SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.4, smallest=4, sample=1000)
 
 
 def embeddings(count: int) -> tuple[np.ndarray, np.ndarray]:

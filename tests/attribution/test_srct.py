@@ -2,6 +2,7 @@
 
 import csv
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -9,22 +10,15 @@ import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.attribution.pipeline import AttributionConfig, fit
-from ganamis.clustering.open_world import OpenWorld
+from ganamis.attribution.pipeline import fit
 from ganamis.data.degradations import degrade
-from ganamis.extractors.spectrum import Spectrum
+from ganamis.params import load_params
+from ganamis.stages.attribute import attribution_config, default_extractor
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data" / "srct"
 SRCT = Path(os.environ.get("GANAMIS_SRCT", BESIDE))
-CONFIG = AttributionConfig(
-    conditions=("clean", "jpeg75"),
-    components=300,
-    dimensions=20,
-    shrinkage=0.03,
-    emphasis=4.0,
-    condition_components=60,
-    open_world=OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=1000),
-)
+PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
+CONFIG = replace(attribution_config(PARAMS), conditions=("clean", "jpeg75"))
 
 
 def read(paths: list[Path]) -> np.ndarray:
@@ -39,8 +33,9 @@ def test_four_generators_of_which_one_was_never_seen() -> None:
         truth = {row["image"]: row["model"] for row in csv.DictReader(file)}
     images = read([SRCT / "test" / name for name in truth])
     models = np.array(list(truth.values()))
-    extractor = Spectrum(grid=3, periods=(64, 32), threads=2)
-    attributor = fit(extractor, read(development), generators, config=CONFIG, seed=0)
+    attributor = fit(
+        default_extractor(PARAMS), read(development), generators, config=CONFIG, seed=0
+    )
     known = np.isin(models, generators)
     for condition, least in (("clean", 0.97), ("jpeg75", 0.85)):
         result = attributor.attribute(degrade(images, condition, seed=1), clusters=None)

@@ -7,7 +7,7 @@ from sklearn.metrics import adjusted_rand_score
 from ganamis.clustering.mixture import GaussianClusters, tied_mixture
 from ganamis.clustering.open_world import OpenWorld, discover
 
-SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.34, smallest=4, sample=400)
+SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.4, smallest=4, sample=400)
 
 
 def generators(count: int, images: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -50,6 +50,24 @@ def test_row_order_does_not_matter() -> None:
     np.testing.assert_array_equal(
         discover(points[order], SETTINGS, count=None, seed=0), labels[order]
     )
+
+
+def test_few_images_of_one_generator_beside_many_of_others() -> None:
+    points, labels = generators(3, 120)
+    kept = np.concatenate([np.flatnonzero(labels < 2), np.flatnonzero(labels == 2)[:12]])
+    found = discover(points[kept], SETTINGS, count=None, seed=0)
+    assert adjusted_rand_score(labels[kept], found) == 1.0
+
+
+def test_one_close_pair_does_not_draw_in_the_rest() -> None:
+    random = np.random.default_rng(3)
+    labels = np.repeat(np.arange(8), 15)
+    centres = random.normal(size=(8, 12)) * 3.5
+    centres[1] = centres[0] + 0.5
+    points = centres[labels] + random.normal(size=(120, 12))
+    found = discover(points, SETTINGS, count=None, seed=0)
+    merged = np.where(labels == 1, 0, labels)
+    assert adjusted_rand_score(merged, found) > 0.9
 
 
 def test_images_beyond_the_sample_are_assigned() -> None:

@@ -29,6 +29,19 @@ def test_two_populations_are_separate_at_every_size() -> None:
         assert separation(points, second, prior=30.0) > 0.38
 
 
+def test_a_small_group_is_separate_from_a_large_one() -> None:
+    points, second = blobs(9.0, 200)
+    kept = np.concatenate([np.flatnonzero(~second), np.flatnonzero(second)[:10]])
+    assert separation(points[kept], second[kept], prior=30.0) > 0.4
+
+
+def test_the_tail_of_one_population_is_not() -> None:
+    points, _ = blobs(0.0, 200)
+    for share in (0.03, 0.1, 0.3):
+        tail = points[:, 0] > np.quantile(points[:, 0], 1 - share)
+        assert separation(points, tail, prior=30.0) < 0.35
+
+
 def test_a_uniform_population_has_no_gap() -> None:
     points = np.random.default_rng(1).normal(size=(200, 8))
     points[:, 0] = np.linspace(-20, 20, 200)

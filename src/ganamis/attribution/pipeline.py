@@ -202,7 +202,13 @@ class FittedAttributor:
         views = _views_of(embeddings, self.extractor.views)
         whitening = _whiten(self.nuisance, views, self.config)
         points = whitening.transform(views.mean(axis=1))
-        labels = discover(points, self.config.open_world, count=clusters, seed=self.seed)
+        labels = discover(
+            points,
+            self.config.open_world,
+            count=clusters,
+            seed=self.seed,
+            conditions=whitening.conditions,
+        )
         known = _reference(self.nuisance, whitening)
         groups, names, scores = self._name(points, labels, known)
         joined = join_known(labels, names, tuple(known))

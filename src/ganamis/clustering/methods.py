@@ -8,7 +8,7 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 from sklearn.mixture import GaussianMixture
 
 from ganamis.clustering.count import density_labels, estimate_count
-from ganamis.clustering.nuisance import Nuisance, fit_batch
+from ganamis.clustering.nuisance import BatchWhitening, Nuisance, fit_batch
 from ganamis.clustering.open_world import OpenWorld, discover
 from ganamis.clustering.whitening import Whitening, within_class_whitening
 from ganamis.contracts import Reference, view_means
@@ -67,6 +67,13 @@ def space(
             components=settings.components,
             shrinkage=settings.shrinkage,
         )
+    return _matched(query, reference, views=views, settings=settings)[0]
+
+
+def _matched(
+    query: np.ndarray, reference: Reference, *, views: int, settings: Cluster
+) -> tuple[Whitening, BatchWhitening]:
+    """The whitening matched to a batch: of its features, and of its principal components."""
     chosen = settings.open_world
     nuisance = Nuisance.fit(
         {CLEAN: reference.features, **reference.copies},
@@ -81,9 +88,10 @@ def space(
         emphasis=chosen.emphasis,
         condition_components=chosen.condition_components,
     )
-    return Whitening(
+    whitening = Whitening(
         mean=nuisance.mean + nuisance.basis @ batch.mean, matrix=nuisance.basis @ batch.matrix
     )
+    return whitening, batch
 
 
 @dataclass(frozen=True)
@@ -92,13 +100,15 @@ class Prepared:
 
     order: `[N]`, the row of the input that each row here is; sorted by content, so that seeded
     methods do not depend on the order they were given. features: `[N, C]`, what is partitioned.
-    points: `[N, C]`, whitened, from which the number is estimated.
+    points: `[N, C]`, whitened, from which the number is estimated. conditions: `[N]` int, how each
+    image seems to have been processed; None where the clusterer does not ask.
     """
 
     name: str
     order: np.ndarray
     features: np.ndarray
     points: np.ndarray
+    conditions: np.ndarray | None
     settings: Cluster
 
     def cluster(self, *, count: int | None, seed: int) -> np.ndarray | None:
@@ -123,7 +133,7 @@ class Prepared:
     def _partition(self, count: int | None, seed: int) -> np.ndarray | None:
         if self.name == OPEN_WORLD:
             search = OpenWorld(**self.settings.open_world.search.model_dump())
-            return discover(self.points, search, count=count, seed=seed)
+            return discover(self.points, search, count=count, seed=seed, conditions=self.conditions)
         if self.name == DENSITY:
             return density_labels(self.points) if count is None else None
         if count is None:
@@ -148,5 +158,11 @@ def prepare(
         raise UserError(f"clusterer '{name}' is unknown; choose one of {', '.join(CLUSTERERS)}")
     order = np.lexsort(query.T[::-1])
     means = view_means(query[order], views).astype(np.float64)
-    points = space(name, query[order], reference, views=views, settings=settings).transform(means)
-    return Prepared(name, order, means if name == RAW else points, points, settings)
+    conditions = None
+    if name == OPEN_WORLD:
+        whitening, batch = _matched(query[order], reference, views=views, settings=settings)
+        conditions = batch.conditions
+    else:
+        whitening = space(name, query[order], reference, views=views, settings=settings)
+    points = whitening.transform(means)
+    return Prepared(name, order, means if name == RAW else points, points, conditions, settings)

@@ -113,15 +113,15 @@ class Nuisance:
         """Map `[..., D]` to `[..., P]` float32."""
         return (features - self.mean) @ self.basis
 
-    def weights(self, points: np.ndarray, *, components: int, shrinkage: float) -> np.ndarray:
-        """Shares `[C]` of the conditions among `[N, P]` reduced features."""
+    def posteriors(self, points: np.ndarray, *, components: int, shrinkage: float) -> np.ndarray:
+        """Probabilities `[N, C]` of the conditions of `[N, P]` reduced features, all as likely."""
         if len(self.conditions) == 1:
-            return np.ones(1)
+            return np.ones((len(points), 1))
         seen = self.copies[:, :, :components]
         classes = np.repeat(np.arange(len(seen)), seen.shape[1])
         classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
         classifier.fit(seen.reshape(len(classes), -1), classes)
-        return condition_weights(classifier.predict_proba(points[:, :components]))
+        return classifier.predict_proba(points[:, :components])
 
     def scatter(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Within-generator covariances of a batch whose conditions have these shares `[C]`.
@@ -172,11 +172,13 @@ class BatchWhitening:
     """The affine map of one batch.
 
     mean: `[P]`. matrix: `[P, C]`. weights: `[conditions]`, their shares in the batch.
+    conditions: `[N]` int, the most probable one of each image.
     """
 
     mean: np.ndarray
     matrix: np.ndarray
     weights: np.ndarray
+    conditions: np.ndarray
 
     def transform(self, points: np.ndarray) -> np.ndarray:
         """Map `[N, P]` to `[N, C]` float64."""
@@ -205,7 +207,8 @@ def fit_batch(
             in nuisance attribute projection (Solomonoff et al. 2005).
     """
     points = views.mean(axis=1)
-    weights = nuisance.weights(points, components=condition_components, shrinkage=shrinkage)
+    posteriors = nuisance.posteriors(points, components=condition_components, shrinkage=shrinkage)
+    weights = condition_weights(posteriors)
     inside, between = nuisance.scatter(weights)
     inside = shrunk(inside + within_image_scatter(views), shrinkage=shrinkage)
     whiten = inverse_root(inside + emphasis * between)
@@ -216,4 +219,9 @@ def fit_batch(
     kept = min(dimensions, scaled.shape[1])
     bounds = (scaled.shape[1] - kept, scaled.shape[1] - 1)
     _, directions = eigh(scaled.T @ scaled, subset_by_index=bounds)
-    return BatchWhitening(mean=mean, matrix=whiten @ directions[:, ::-1], weights=weights)
+    return BatchWhitening(
+        mean=mean,
+        matrix=whiten @ directions[:, ::-1],
+        weights=weights,
+        conditions=(posteriors * weights).argmax(axis=1),
+    )

@@ -15,14 +15,16 @@ from sklearn.cluster import KMeans
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
 
+from ganamis.clustering.confounds import join_processed
 from ganamis.clustering.mixture import GaussianClusters, tied_mixture
 from ganamis.clustering.separation import local_coordinates, pair_separation, separation
 
 WARD_GROUPS = (2, 3, 4, 5)
-FINE_GROUPS = (4, 8, 12)
+FINE_GROUPS = (4, 8, 12, 20)
 MIXTURE_STEPS = 15
 AXES = 6  # independent components, and principal ones, cut in two
 KMEANS_STARTS = 3
+WITNESS = 8  # images in a part whose own separation counts when groups are joined
 BATCH = 65536  # points assigned at once
 
 
@@ -103,31 +105,66 @@ def best_cut(
     return best
 
 
+class _Separations:
+    """Separations of pairs of groups of `[N, C]` points, each pair measured once."""
+
+    def __init__(self, points: np.ndarray, settings: OpenWorld) -> None:
+        self._points, self._settings = points, settings
+        self._known: dict[tuple[bytes, bytes], float] = {}
+
+    def of(self, first: np.ndarray, second: np.ndarray) -> float:
+        key = (first.tobytes(), second.tobytes())
+        if key not in self._known:
+            self._known[key] = pair_separation(
+                self._points[first],
+                self._points[second],
+                dimensions=self._settings.dimensions,
+                prior=self._settings.prior,
+            )
+        return self._known[key]
+
+
+@dataclass(frozen=True)
+class _Joined:
+    """A group of rows `[N]` int, and the parts it was joined from."""
+
+    rows: np.ndarray
+    parts: tuple[np.ndarray, ...]
+
+    @property
+    def witnesses(self) -> tuple[np.ndarray, ...]:
+        """Parts large enough to tell what they are separated from; all, if none is."""
+        return tuple(part for part in self.parts if len(part) >= WITNESS) or self.parts
+
+    def separation(self, other: "_Joined", separations: _Separations) -> float:
+        """That of the whole groups, or of their least separated parts if that is more.
+
+        A group joined from two generators is so wide that little is separated from it; its parts
+        still are. Without them one mistake would draw in all the rest.
+        """
+        whole = separations.of(self.rows, other.rows)
+        pairs = [(one, two) for one in self.witnesses for two in other.witnesses]
+        return max(whole, min(separations.of(one, two) for one, two in pairs))
+
+
 def _join(
     points: np.ndarray, groups: list[np.ndarray], settings: OpenWorld, *, count: int | None
 ) -> list[np.ndarray]:
     """Join the least separated pair until all are separated, or until `count` are left."""
-    groups = list(groups)
-    known: dict[tuple[bytes, bytes], float] = {}
-    while len(groups) > (count or 1):
-        scores = {}
-        for upper in range(len(groups)):
-            for lower in range(upper):
-                key = (groups[lower].tobytes(), groups[upper].tobytes())
-                if key not in known:
-                    known[key] = pair_separation(
-                        points[groups[lower]],
-                        points[groups[upper]],
-                        dimensions=settings.dimensions,
-                        prior=settings.prior,
-                    )
-                scores[lower, upper] = known[key]
-        lower, upper = min(scores, key=lambda pair: scores[pair])
-        if count is None and scores[lower, upper] > settings.threshold:
+    separations = _Separations(points, settings)
+    joined = [_Joined(rows, (rows,)) for rows in groups]
+    while len(joined) > (count or 1):
+        pairs = [(lower, upper) for upper in range(len(joined)) for lower in range(upper)]
+        scores = [joined[lower].separation(joined[upper], separations) for lower, upper in pairs]
+        best = int(np.argmin(scores))
+        if count is None and scores[best] > settings.threshold:
             break
-        joined = np.concatenate([groups[lower], groups[upper]])
-        groups = [g for index, g in enumerate(groups) if index not in (lower, upper)] + [joined]
-    return groups
+        lower, upper = pairs[best]
+        rows = np.concatenate([joined[lower].rows, joined[upper].rows])
+        parts = joined[lower].parts + joined[upper].parts
+        rest = [group for index, group in enumerate(joined) if index not in (lower, upper)]
+        joined = [*rest, _Joined(rows, parts)]
+    return [group.rows for group in joined]
 
 
 def _finely(points: np.ndarray, settings: OpenWorld) -> list[np.ndarray]:
@@ -192,17 +229,33 @@ def _split_to(
 
 
 def discover(
-    points: np.ndarray, settings: OpenWorld, *, count: int | None, seed: int
+    points: np.ndarray,
+    settings: OpenWorld,
+    *,
+    count: int | None,
+    seed: int,
+    conditions: np.ndarray | None = None,
 ) -> np.ndarray:
     """Cluster whitened points; the number of clusters is found unless given.
 
     Args:
         points: `[N, C]`, in units of the standard deviation inside a generator.
         count: number of clusters, at most N, or None to find it.
+        conditions: `[N]` int, how each image seems to have been processed; clusters that nothing
+            else tells apart are joined (`join_processed`), unless the number is given.
 
     Returns:
         `[N]` int, 0 to K - 1, larger clusters first.
     """
+    labels = _discover(points, settings, count=count, seed=seed)
+    if count is None and conditions is not None:
+        return join_processed(points, labels, conditions)
+    return labels
+
+
+def _discover(
+    points: np.ndarray, settings: OpenWorld, *, count: int | None, seed: int
+) -> np.ndarray:
     order = np.lexsort(points.T[::-1])
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(points))[: max(settings.sample, count or 1)])

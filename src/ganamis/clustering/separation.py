@@ -2,7 +2,8 @@
 
 Cutting one population in two always gives groups that some axis separates; what tells two
 populations apart is a gap along it. The dip (Hartigan and Hartigan 1985) measures that gap and
-knows no scale, so it needs no covariance of a generator never seen.
+knows no scale, so it needs no covariance of a generator never seen. Few images cannot show a gap;
+there, lying much farther apart than the parts of one population do is evidence as well.
 """
 
 import numpy as np
@@ -10,6 +11,8 @@ from diptest import dipstat
 
 FOLDS = 5
 LEAST_DISTANCE = 2.5  # within-group standard deviations; half a Gaussian is 2.65 from the other
+WINDOW = 2  # images of the larger group, nearest the smaller one, for each of the smaller
+DISTANCE_WEIGHT = 0.4  # of the logarithm of a distance beyond that of parts of one population
 
 
 def local_coordinates(points: np.ndarray, *, dimensions: int) -> np.ndarray:
@@ -60,18 +63,46 @@ def standard_distance(positions: np.ndarray, second: np.ndarray) -> float:
     return float(distance / np.sqrt(max(within / len(positions), 1e-12)))
 
 
-def separation(points: np.ndarray, second: np.ndarray, *, prior: float) -> float:
-    """Dip along the cross-fitted Fisher axis times the cube root of the number of points.
+def _window(positions: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """The smaller group and the part of the larger one that faces it.
 
-    Under one population without structure the dip shrinks as the square root; that of a true gap
-    does not shrink. The cube root asks for more than significance, since in many images the
-    faintest grouping by content is significant, and for less than a gap of fixed depth, which few
-    images cannot show. 0 where the groups are closer than two halves of one Gaussian.
+    A few images beside many hardly move the dip of them all. Cutting off a far end leaves one
+    population as unimodal as it was.
+    """
+    first_group, second_group = np.sort(positions[~second]), np.sort(positions[second])
+    reach = WINDOW * min(len(first_group), len(second_group))
+    return np.concatenate([first_group[-reach:], second_group[:reach]])
+
+
+def parts_distance(smaller: int) -> float:
+    """Distance that parts of one generator keep to, in within-group standard deviations.
+
+    The 98th percentile over single generators of the zoo that were cut in two every way the search
+    tries, as a function of the number of images in the smaller part (docs/method.md).
+    """
+    return 4.0 + 14.0 / smaller
+
+
+def separation(points: np.ndarray, second: np.ndarray, *, prior: float) -> float:
+    """How surely two groups are two populations, from the gap between them and their distance.
+
+    The gap is the dip along the cross-fitted Fisher axis times the cube root of the number of
+    points that face each other. Under one population without structure the dip shrinks as the
+    square root; that of a true gap does not shrink. The cube root asks for more than significance,
+    since in many images the faintest grouping by content is significant, and for less than a gap of
+    fixed depth, which few images cannot show. A distance beyond `parts_distance` adds to it.
+    0 where the groups are closer than two halves of one Gaussian.
     """
     positions = fisher_projection(points, second, prior=prior)
-    if positions is None or standard_distance(positions, second) < LEAST_DISTANCE:
+    if positions is None:
         return 0.0
-    return float(dipstat(positions) * len(positions) ** (1 / 3))
+    distance = standard_distance(positions, second)
+    if distance < LEAST_DISTANCE:
+        return 0.0
+    facing = _window(positions, second)
+    gap = dipstat(facing) * len(facing) ** (1 / 3)
+    excess = distance / parts_distance(min(second.sum(), (~second).sum()))
+    return float(gap + DISTANCE_WEIGHT * np.log(max(1.0, excess)))
 
 
 def pair_separation(
