@@ -74,8 +74,8 @@ class Server:
     def start(self) -> None:
         command = [self.programs / "postgres", "-D", self.folder / "data", "-p", str(self.port)]
         command += ["-h", "127.0.0.1", "-k", self.folder, "-c", "fsync=off"]
-        log = (self.folder / "log").open("ab")
-        self.process = subprocess.Popen(command, stdout=log, stderr=log, **_unprivileged())
+        with (self.folder / "log").open("ab") as log:
+            self.process = subprocess.Popen(command, stdout=log, stderr=log, **_unprivileged())
         deadline = time.monotonic() + 60
         while True:
             try:

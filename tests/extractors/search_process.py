@@ -25,7 +25,6 @@ def work(url: str, name: str, folder: Path, *, trials: int, hold: bool = False) 
         hold: wait in the first trial until the process is killed or `go` lies in the folder.
     """
     settings = Search(trials=trials, epochs=1, startup_trials=2, query_share=0.5)
-    opened = open_study(url, name, settings=settings, shared=SHARED, create=True)
     candidate = ComponentsCandidate()
     told: list[int] = []
 
@@ -39,21 +38,29 @@ def work(url: str, name: str, folder: Path, *, trials: int, hold: bool = False) 
         return search_objective(fold, settings=CLUSTER, seed=0)
 
     def score(trial: optuna.Trial) -> float:
-        value = evaluate(trial, candidate, DEVELOPMENT, objective)
-        with (folder / "scored").open("a") as stream:
-            print(trial.number, file=stream)
+        try:
+            value = evaluate(trial, candidate, DEVELOPMENT, objective)
+        except optuna.TrialPruned:
+            note(trial)
+            raise
+        note(trial)
         return value
 
-    run_shared(
-        opened,
-        score,
-        first=candidate.first,
-        settings=settings,
-        shared=SHARED,
-        seed=7,
-        finished=lambda trial: told.append(trial.number),
-    )
-    best = opened.best
+    def note(trial: optuna.Trial) -> None:
+        with (folder / "scored").open("a") as stream:
+            print(trial.number, file=stream)
+
+    with open_study(url, name, settings=settings, shared=SHARED, create=True) as opened:
+        run_shared(
+            opened,
+            score,
+            first=candidate.first,
+            settings=settings,
+            shared=SHARED,
+            seed=7,
+            finished=lambda trial: told.append(trial.number),
+        )
+        best = opened.best
     outcome = {"told": told, "best": best.number, "values": best.user_attrs[VALUES]}
     (folder / "outcome.json").write_text(json.dumps(outcome))
 

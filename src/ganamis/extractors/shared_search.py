@@ -8,7 +8,8 @@ place back before any work. A worker that dies falls silent, and another repeats
 import os
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -72,10 +73,11 @@ def storage_url() -> str | None:
     return os.environ.get(STORAGE_VARIABLE) or None
 
 
+@contextmanager
 def open_study(
     url: str, name: str, *, settings: Search, shared: SharedSearch, create: bool
-) -> SharedStudy:
-    """Open the study `name` in the database at `url`.
+) -> Iterator[SharedStudy]:
+    """Open the study `name` in the database at `url`; close the connections at the end.
 
     Args:
         create: whether to create it where it is absent.
@@ -86,20 +88,28 @@ def open_study(
     address = _address(url)
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     storage = _open_storage(url, address, shared)
+    try:
+        study = _study(storage, name, address, settings=settings, create=create)
+        yield SharedStudy(study, address)
+    finally:
+        storage.remove_session()
+        storage.engine.dispose()
+
+
+def _study(
+    storage: RDBStorage, name: str, address: str, *, settings: Search, create: bool
+) -> optuna.Study:
     pruner = optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials)
     if create:
-        study = optuna.create_study(
+        return optuna.create_study(
             storage=storage,
             study_name=name,
             direction="maximize",
             pruner=pruner,
             load_if_exists=True,
         )
-        return SharedStudy(study, address)
     try:
-        return SharedStudy(
-            optuna.load_study(storage=storage, study_name=name, pruner=pruner), address
-        )
+        return optuna.load_study(storage=storage, study_name=name, pruner=pruner)
     except KeyError as error:
         others = ", ".join(sorted(optuna.get_all_study_names(storage))) or "none"
         raise UserError(
@@ -120,7 +130,8 @@ def _address(url: str) -> str:
         port = f":{parts.port}" if parts.port else ""
     except ValueError:
         raise UserError(refusal) from None  # the cause would show the password
-    if not parts.scheme or parts.scheme.startswith("sqlite") or not parts.path.strip("/"):
+    elsewhere = "://" not in url or parts.scheme.startswith("sqlite")
+    if elsewhere or not parts.path.strip("/") or "@" in parts.path:
         raise UserError(refusal)
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
@@ -219,11 +230,22 @@ def run_shared(
             else:
                 time.sleep(shared.poll)
                 watch.release_abandoned()
-    except StorageInternalError as error:
+    except Exception as error:
+        if not _is_lost_database(error):
+            raise
         raise UserError(
             f"the shared search at {opened.address} broke off; start the database and run the "
             "command again: finished trials are kept"
         ) from error
+
+
+def _is_lost_database(error: BaseException | None) -> bool:
+    """Whether `error` arose in the storage; Optuna's clean-up may raise another on top of it."""
+    while error is not None:
+        if isinstance(error, StorageInternalError):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 class Watch:

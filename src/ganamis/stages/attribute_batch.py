@@ -14,7 +14,7 @@ from ganamis.errors import UserError
 from ganamis.files import whole_folder
 from ganamis.params import AttributeBatch, Params
 from ganamis.stages.attribute import print_clusters
-from ganamis.stages.spark_session import spark_session
+from ganamis.stages.spark_session import java_reason, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
@@ -26,7 +26,8 @@ SHOWN_ERRORS = 5
 def attribute_batch(source: str, params: Params, *, out: str, model: str, master: str) -> None:
     """Attribute every file below `source` with a registered model; write one row per file.
 
-    A file that is no usable image becomes a row whose `error` says why. Local results are
+    A file that is no usable image becomes a row whose `error` says why; files of no bytes are
+    counted and left out. Local results are
     written under a temporary name and renamed; on an object store Spark's committer makes them
     visible at the end, with the file `_SUCCESS` last.
 
@@ -49,7 +50,9 @@ def attribute_batch(source: str, params: Params, *, out: str, model: str, master
         with _whole_output(out) as target:
             attributed.write.mode("append" if _is_local(out) else "errorifexists").parquet(target)
             _refuse_existing(out)
-        _summarise(session.read.parquet(_url(out)), out)
+        written = session.read.parquet(_url(out))
+        _summarise(written, out)
+        _tell_empty(len(files._jdf.inputFiles()) - written.count())
 
 
 def _is_local(place: str) -> bool:
@@ -81,9 +84,6 @@ def _whole_output(out: str) -> Iterator[str]:
 
 def _files(session: "SparkSession", source: str) -> "DataFrame":
     """Every file below `source`: columns `path`, `length`, `content`, ... (read when needed)."""
-    from py4j.protocol import Py4JJavaError
-    from pyspark.errors import PySparkException
-
     place = re.sub(r"([\[\]{}*?])", r"\\\1", _url(source)) if _is_local(source) else source
     try:
         files = (
@@ -93,11 +93,10 @@ def _files(session: "SparkSession", source: str) -> "DataFrame":
             .load(place)
         )
         empty = files.select("path").isEmpty()
-    except (PySparkException, Py4JJavaError) as error:
-        reason = str(getattr(error, "java_exception", error)).splitlines()[0]
+    except Exception as error:  # pyspark's own, py4j's and the file systems', of many kinds
         raise UserError(
-            f"'{source}' cannot be listed ({reason}); check the address, and that Spark has the "
-            "jar and the credentials of its file system (docs/scaling.md)"
+            f"'{source}' cannot be listed ({java_reason(error)}); check the address, and that "
+            "Spark has the jar and the credentials of its file system (docs/scaling.md)"
         ) from error
     if empty:
         raise UserError(f"'{source}' has no files; name the folder that holds the images")
@@ -147,3 +146,9 @@ def _summarise(written: "DataFrame", out: str) -> None:
         Console().print(f"{bad} files could not be attributed (column `error`):")
         for row in rows[:SHOWN_ERRORS]:
             Console().print(f"  {row['count']} x {row['error']}", highlight=False)
+
+
+def _tell_empty(count: int) -> None:
+    """Spark leaves files of no bytes out of its tasks (SPARK-26161), but it has listed them."""
+    if count:
+        Console().print(f"{count} empty files were left out.")

@@ -25,14 +25,17 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
+# A root level other than Spark's own for shells would be announced on stderr.
 LOG = """\
 appender.console.type = Console
 appender.console.name = console
 appender.console.target = SYSTEM_ERR
 appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %p %c{1}: %m%n%ex
-rootLogger.level = error
+rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = console
+logger.spark.name = org.apache
+logger.spark.level = error
 """
 
 
@@ -71,8 +74,6 @@ def _require_java() -> None:
 
 
 def _start(master: str, settings: AttributeBatch, scratch: Path) -> "SparkSession":
-    from py4j.protocol import Py4JJavaError
-    from pyspark.errors import PySparkException
     from pyspark.sql import SparkSession
 
     builder = SparkSession.builder.appName("ganamis attribute-batch").master(master)
@@ -91,12 +92,16 @@ def _start(master: str, settings: AttributeBatch, scratch: Path) -> "SparkSessio
         builder = builder.config(key, value)
     try:
         return builder.getOrCreate()
-    except (PySparkException, Py4JJavaError) as error:
-        reason = str(getattr(error, "java_exception", error)).splitlines()[0]
+    except Exception as error:  # pyspark's own and py4j's, of many kinds
         raise UserError(
-            f"Spark did not start on master '{master}' ({reason}); expected local[N] or a "
-            "cluster's URL, and Java 17 or later"
+            f"Spark did not start on master '{master}' ({java_reason(error)}); expected local[N] "
+            "or a cluster's URL, and Java 17 or later"
         ) from error
+
+
+def java_reason(error: Exception) -> str:
+    """The first line of what Java, or else Python, says."""
+    return (str(getattr(error, "java_exception", error)).splitlines() or [""])[0]
 
 
 def _options(settings: AttributeBatch, scratch: Path) -> dict[str, str]:
@@ -107,7 +112,6 @@ def _options(settings: AttributeBatch, scratch: Path) -> dict[str, str]:
         "spark.driver.memory": settings.driver_memory,
         "spark.ui.enabled": "false",
         "spark.ui.showConsoleProgress": str(sys.stderr.isatty()).lower(),
-        "spark.log.level": "ERROR",
         "spark.sql.warehouse.dir": str(scratch / "warehouse"),
         "spark.sql.execution.arrow.maxRecordsPerBatch": str(settings.images),
         "spark.sql.files.maxPartitionBytes": str(settings.task_bytes),

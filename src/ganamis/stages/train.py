@@ -130,18 +130,18 @@ def share(
         The best trial, wherever it was run.
     """
     settings, shared = params.active.search, params.shared_search
-    opened = open_study(url, name, settings=settings, shared=shared, create=create)
-    print(f"Search '{name}' at {opened.address}", flush=True)
-    run_shared(
-        opened,
-        lambda trial: evaluate(trial, chosen, development, objective(params)),
-        first=chosen.first,
-        settings=settings,
-        shared=shared,
-        seed=params.seed,
-        finished=finished,
-    )
-    return opened.best
+    with open_study(url, name, settings=settings, shared=shared, create=create) as opened:
+        print(f"Search '{name}' at {opened.address}", flush=True)
+        run_shared(
+            opened,
+            lambda trial: evaluate(trial, chosen, development, objective(params)),
+            first=chosen.first,
+            settings=settings,
+            shared=shared,
+            seed=params.seed,
+            finished=finished,
+        )
+        return opened.best
 
 
 def development_set(
