@@ -62,8 +62,8 @@ class Server:
         secret = self.password if password is None else password
         return f"postgresql+psycopg://{USER}:{secret}@127.0.0.1:{self.port}/{database}"
 
-    def connect(self) -> psycopg.Connection:
-        return psycopg.connect(self.url().replace("+psycopg", ""), autocommit=True)
+    def connect(self, database: str = "postgres") -> psycopg.Connection:
+        return psycopg.connect(self.url(database).replace("+psycopg", ""), autocommit=True)
 
     def create(self, database: str) -> str:
         """Create an empty database; return its address."""

@@ -10,13 +10,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
-import optuna
+import psycopg
 import pytest
 import yaml
+from optuna.trial import FrozenTrial
 
 from ganamis.contracts import Fold
 from ganamis.extractors.search import FINISHED, VALUES
-from ganamis.extractors.shared_search import STORAGE_VARIABLE
+from ganamis.extractors.shared_search import STORAGE_VARIABLE, open_study
+from ganamis.params import Params, load_params
 from tests.postgres import Server, programs, running
 from tests.test_pipeline import tiny_params, write_data
 
@@ -73,20 +75,28 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def _study(url: str) -> optuna.Study | None:
-    """The one search in the database, if it has begun."""
-    try:
-        (name,) = optuna.get_all_study_names(url)
-    except Exception:  # no tables yet
-        return None
-    return optuna.load_study(storage=url, study_name=name)
+def _begun(server: Server, database: str) -> str | None:
+    """The name of the one search in the database, once it has a trial."""
+    query = "SELECT study_name FROM studies JOIN trials USING (study_id)"
+    with server.connect(database) as connection:
+        try:
+            row = connection.execute(query).fetchone()
+        except psycopg.errors.UndefinedTable:
+            return None
+    return row[0] if row else None
+
+
+def _trials(url: str, name: str, params: Params) -> list[FrozenTrial]:
+    settings, shared = params.active.search, params.shared_search
+    with open_study(url, name, settings=settings, shared=shared, create=False) as opened:
+        return opened.study.get_trials()
 
 
 def test_workers_finish_the_search_of_a_killed_train(server: Server, project: Path) -> None:
     url = server.create("search")
     killed = start(project, "train", "--architecture", "spectrum", url=url)
     deadline = time.monotonic() + 120
-    while (study := _study(url)) is None or not study.get_trials():
+    while (name := _begun(server, "search")) is None:
         assert killed.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
     killed.send_signal(signal.SIGKILL)
@@ -97,13 +107,14 @@ def test_workers_finish_the_search_of_a_killed_train(server: Server, project: Pa
         output = worker.communicate()[0]
         assert worker.returncode == 0, output
         assert "The search has finished" in output
-    trials = study.get_trials()
+    params = load_params(project / "params.yaml")
+    trials = _trials(url, name, params)
     finished = [trial for trial in trials if trial.state in FINISHED]
     assert len(finished) == TRIALS
     assert [trial.number for trial in trials] == list(range(len(trials)))
 
     output = run(project, "train", "--architecture", "spectrum", url=url)
-    assert study.get_trials() == trials  # nothing more was run
+    assert _trials(url, name, params) == trials  # nothing more was run
     assert server.password not in output
     result = project / "results" / "train" / "spectrum"
     metrics = json.loads((result / "metrics.json").read_text())
@@ -112,8 +123,8 @@ def test_workers_finish_the_search_of_a_killed_train(server: Server, project: Pa
     summary = json.loads((result / "summary.json").read_text())
     earliest = next(trial for trial in finished if trial.value == best)
     assert summary["values"] == earliest.user_attrs[VALUES]
-    for name in ("model-0", "model-1"):
-        assert Fold.load(result / "folds" / name).held_out == name
+    for held_out in ("model-0", "model-1"):
+        assert Fold.load(result / "folds" / held_out).held_out == held_out
 
     mlflow.set_tracking_uri(f"sqlite:///{project / 'mlflow.db'}")
     runs = mlflow.search_runs(experiment_names=["ganamis"])

@@ -300,6 +300,7 @@ def _is_surplus(study: optuna.Study, trial: optuna.Trial, *, wanted: int) -> boo
     """
     trials = study.get_trials(deepcopy=False, states=(*OPEN, *FINISHED))
     before = [other for other in trials if other.number < trial.number]
-    fixed = next(t.system_attrs.get(FIXED) for t in trials if t.number == trial.number)
+    own = [other for other in trials if other.number == trial.number]
+    fixed = own[0].system_attrs.get(FIXED) if own else None
     doubled = any(other.system_attrs.get(FIXED) == fixed for other in before)
     return len(before) >= wanted or (fixed is not None and doubled)
