@@ -25,7 +25,7 @@ THREADS = (
     "TF_NUM_INTRAOP_THREADS",
     "TF_NUM_INTEROP_THREADS",
 )
-# A root level other than Spark's own for shells would be announced on stderr.
+# Spark announces on stderr a level of the root, or of what holds its shell, other than `warn`.
 LOG = """\
 appender.console.type = Console
 appender.console.name = console
@@ -34,8 +34,12 @@ appender.console.layout.type = PatternLayout
 appender.console.layout.pattern = %p %c{1}: %m%n%ex
 rootLogger.level = warn
 rootLogger.appenderRef.stderr.ref = console
-logger.spark.name = org.apache
-logger.spark.level = error
+logger.hadoop.name = org.apache.hadoop
+logger.hadoop.level = error
+logger.sql.name = org.apache.spark.sql
+logger.sql.level = error
+logger.util.name = org.apache.spark.util
+logger.util.level = error
 """
 
 
