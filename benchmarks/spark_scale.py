@@ -97,8 +97,9 @@ def main() -> None:
     small, large = min(counts), max(counts)
     if small < large:
         growth = (seconds[large] - seconds[small]) / (large - small)
-        print(f"from {small} to {large} images: {seconds[large] / seconds[small]:.2f} times the ")
-        print(f"time; {1000 * growth:.2f} ms for each further image")
+        ratio = seconds[large] / seconds[small]
+        print(f"from {small} to {large} images: {ratio:.2f} times as long; ", end="")
+        print(f"{1000 * growth:.2f} ms for each further image")
 
 
 if __name__ == "__main__":
