@@ -266,29 +266,21 @@ def test_an_unusable_address_is_refused_without_its_password(url: str) -> None:
     assert refused.value.__cause__ is None or "hunter2" not in str(refused.value.__cause__)
 
 
-# The thread that gives signs of life ends with an error of its own, and broken connections are
-# dropped without being closed.
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 @needs_server
 def test_a_database_that_goes_away_is_reported_and_the_search_goes_on_later(tmp_path: Path) -> None:
     with running() as server:
         url = server.create("search")
-
-        def cut(trial: optuna.Trial) -> float:
-            trial.suggest_float("noise", 0.0, 200.0)
-            server.stop()
-            return 0.5
-
-        with (
-            reopen(url, create=True) as opened,
-            pytest.raises(UserError, match="broke off; start the database") as refused,
-        ):
-            take_part(opened, cut, trials=3)
-        assert server.password not in str(refused.value)
+        worker = start(url, tmp_path / "a", trials=3, hold=True)
+        wait_for(tmp_path / "a" / "held", worker)
+        server.stop()
+        (tmp_path / "a" / "go").touch()
+        assert worker.wait(WAIT_SECONDS) != 0
+        output = (tmp_path / "a" / "out").read_text()
+        assert "UserError: the shared search at postgresql+psycopg://127.0.0.1" in output
+        assert "broke off; start the database" in output
+        assert server.password not in output
         server.start()
-        (tmp_path / "a").mkdir()
-        work(url, "study", tmp_path / "a", trials=3)
+        end(start(url, tmp_path / "b", trials=3), tmp_path / "b")
         trials = all_trials(url)
-        assert len([trial for trial in trials if trial.state in FINISHED]) == 3
-        assert trials[0].state is TrialState.FAIL
+        check(trials, wanted=3)
+        assert trials[0].state is TrialState.FAIL  # the one that was running
