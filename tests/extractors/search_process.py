@@ -10,7 +10,8 @@ import optuna
 from ganamis.clustering.selection import search_objective
 from ganamis.contracts import Fold
 from ganamis.extractors.search import VALUES, evaluate
-from ganamis.extractors.shared_search import open_study, run_shared
+from ganamis.extractors.shared_search import run_shared
+from ganamis.extractors.shared_storage import open_study
 from ganamis.params import Search, SharedSearch
 from tests.extractors.test_search import CLUSTER, DEVELOPMENT, ComponentsCandidate
 

@@ -17,7 +17,8 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganamis.errors import UserError
 from ganamis.extractors.search import FINISHED, VALUES
-from ganamis.extractors.shared_search import SharedStudy, open_study, run_shared
+from ganamis.extractors.shared_search import run_shared
+from ganamis.extractors.shared_storage import SharedStudy, open_study
 from ganamis.params import Search
 from tests.extractors.search_process import SHARED, work
 from tests.extractors.test_search import ComponentsCandidate

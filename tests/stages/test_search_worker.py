@@ -17,7 +17,7 @@ from optuna.trial import FrozenTrial
 
 from ganamis.contracts import Fold
 from ganamis.extractors.search import FINISHED, VALUES
-from ganamis.extractors.shared_search import STORAGE_VARIABLE, open_study
+from ganamis.extractors.shared_storage import STORAGE_VARIABLE, open_study
 from ganamis.params import Params, load_params
 from tests.postgres import Server, programs, running
 from tests.test_pipeline import tiny_params, write_data

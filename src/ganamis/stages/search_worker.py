@@ -2,7 +2,7 @@
 
 from ganamis.errors import UserError
 from ganamis.extractors.candidates import candidate
-from ganamis.extractors.shared_search import EXAMPLE, STORAGE_VARIABLE, storage_url
+from ganamis.extractors.shared_storage import EXAMPLE, STORAGE_VARIABLE, storage_url
 from ganamis.params import Params
 from ganamis.stages.paths import read_ingested
 from ganamis.stages.train import development_set, share, shared_name, study_key

@@ -26,7 +26,8 @@ from ganamis.extractors.search import (
     search,
     trial_folder,
 )
-from ganamis.extractors.shared_search import open_study, run_shared, storage_url
+from ganamis.extractors.shared_search import run_shared
+from ganamis.extractors.shared_storage import open_study, storage_url
 from ganamis.files import whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
