@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 import optuna
@@ -21,6 +22,18 @@ STORAGE_VARIABLE = "GANAMIS_OPTUNA_STORAGE"
 SET_UP_ATTEMPTS = 5  # two processes that create the tables at once: one of them fails
 CONNECT_SECONDS = 10
 EXAMPLE = "postgresql+psycopg://user@host/database"
+
+
+class Database(RDBStorage):
+    """Optuna's storage, which closes its connections if it cannot be set up."""
+
+    def __init__(self, url: str, **options: Any) -> None:
+        try:
+            super().__init__(url, **options)
+        except Exception:
+            if hasattr(self, "engine"):
+                self.engine.dispose()
+            raise
 
 
 @dataclass(frozen=True)
@@ -119,13 +132,13 @@ def _address(url: str) -> str:
     return f"{parts.scheme}://{parts.hostname or ''}{port}{parts.path}"
 
 
-def _open_storage(url: str, address: str, shared: SharedSearch) -> RDBStorage:
+def _open_storage(url: str, address: str, shared: SharedSearch) -> Database:
     known = urlsplit(url).scheme in ("postgresql", "postgresql+psycopg", "postgresql+psycopg2")
     for attempt in range(SET_UP_ATTEMPTS):
         try:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore", ExperimentalWarning)
-                return RDBStorage(
+                return Database(
                     url,
                     engine_kwargs={
                         "pool_pre_ping": True,
