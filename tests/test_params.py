@@ -69,6 +69,14 @@ def drop(*keys: str) -> Callable[[Content], None]:
 SEARCH = ("profiles", "two_cores", "search")
 SPACE = ("profiles", "two_cores", "space")
 BAD: dict[str, tuple[Callable[[Content], None], str]] = {
+    "grace too short": (
+        change("shared_search", "grace", value=10),
+        "  shared_search: Value error, grace 10 is less than two heartbeats of 30",
+    ),
+    "memory without a unit": (
+        change("attribute_batch", "driver_memory", value="2"),
+        "  attribute_batch.driver_memory: String should match pattern",
+    ),
     "unknown key": (change("sede", value=1), "  sede: Extra inputs are not permitted, got 1"),
     "unknown nested key": (
         change("cluster", "k", value=3),

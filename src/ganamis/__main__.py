@@ -80,6 +80,17 @@ def train(
 
 
 @app.command()
+def search_worker(
+    architecture: Annotated[str, typer.Option(help="An extractor whose search is running.")],
+) -> None:
+    """Run trials of a search that `train` has begun on a shared database."""
+    from ganamis.params import load_params
+    from ganamis.stages.search_worker import search_worker
+
+    search_worker(architecture, load_params())
+
+
+@app.command()
 def cluster() -> None:
     """Cluster every extractor's embeddings and score the clusters."""
     from ganamis.params import load_params
@@ -132,6 +143,22 @@ def attribute(
     from ganamis.stages.attribute import attribute
 
     attribute(folder, load_params(), out=out, clusters=clusters, model=model, submission=submission)
+
+
+@app.command()
+def attribute_batch(
+    source: Annotated[str, typer.Argument(help="A folder or an object-store prefix.")],
+    out: Annotated[str, typer.Option(help="The Parquet folder to write.")],
+    model: Annotated[str, typer.Option(help="A registered model.")] = "models:/ganamis@champion",
+    master: Annotated[
+        str, typer.Option(help="Spark's master: local[N] or a cluster.")
+    ] = "local[*]",
+) -> None:
+    """Attribute any number of images with a registered model on Spark (extra: spark)."""
+    from ganamis.params import load_params
+    from ganamis.stages.attribute_batch import attribute_batch
+
+    attribute_batch(source, load_params(), out=out, model=model, master=master)
 
 
 @app.command()

@@ -222,6 +222,35 @@ class Attribution(Strict):
     coverage: float = Field(gt=0, lt=1)
 
 
+class AttributeBatch(Strict):
+    """Of `attribute-batch`, which runs on Spark."""
+
+    images: int = Field(ge=1)
+    task_bytes: int = Field(ge=2**20)
+    file_bytes: int = Field(ge=1)
+    largest_file: int = Field(ge=1)
+    threads: int = Field(ge=1)
+    driver_memory: str = Field(pattern=r"^[1-9][0-9]*[mg]$")
+
+
+class SharedSearch(Strict):
+    """Of a search that several machines share; none of it changes what a trial scores."""
+
+    heartbeat: int = Field(ge=1)
+    grace: int = Field(ge=2)
+    retries: int = Field(ge=0)
+    poll: float = Field(gt=0)
+
+    @model_validator(mode="after")
+    def patient(self) -> "SharedSearch":
+        if self.grace < 2 * self.heartbeat:
+            raise ValueError(
+                f"grace {self.grace} is less than two heartbeats of {self.heartbeat}: a living "
+                "worker would be taken for dead"
+            )
+        return self
+
+
 class Promote(Strict):
     margin: float = Field(ge=0)
     confidence: float = Field(gt=0.5, lt=1)
@@ -237,6 +266,8 @@ class Params(Strict):
     profiles: dict[ProfileName, Profile]
     cluster: Cluster
     attribution: Attribution
+    attribute_batch: AttributeBatch
+    shared_search: SharedSearch
     promote: Promote
 
     @model_validator(mode="after")

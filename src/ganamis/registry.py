@@ -1,5 +1,7 @@
 """The model registry: register a challenger, and let it replace the champion if it is better."""
 
+import logging
+import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.metadata import packages_distributions, version
@@ -220,6 +222,25 @@ def load_model(uri: str) -> Any:
     """
     try:
         return mlflow.pyfunc.load_model(uri)
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"
+        ) from error
+
+
+def spark_model(session: Any, uri: str) -> Any:
+    """A registered model as a Spark function of a binary column, returning a struct column.
+
+    Spark's executors get the model's files from the driver; they need its Python packages, but
+    neither the registry nor its store.
+
+    Raises:
+        UserError: there is no such model.
+    """
+    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # it advises conda
+    os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
+    try:
+        return mlflow.pyfunc.spark_udf(session, uri, env_manager="local")
     except (MlflowException, OSError) as error:
         raise UserError(
             f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"

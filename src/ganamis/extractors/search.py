@@ -22,6 +22,7 @@ from ganamis.files import whole_lines
 from ganamis.params import Search
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+VALUES = "values"  # a trial's attribute: its hyper-parameters, set before any fit
 
 
 class Candidate(Protocol):
@@ -125,7 +126,7 @@ def search(
         finished: called for each finished trial, those of an interrupted search first.
 
     Returns:
-        The best trial; its hyper-parameters are `user_attrs["values"]`.
+        The best trial; its hyper-parameters are `user_attrs[VALUES]`.
 
     Raises:
         UserError: every trial failed.
@@ -176,21 +177,62 @@ def _run(
     *,
     folder: Path,
 ) -> None:
-    values = candidate.suggest(trial)
-    trial.set_user_attr("values", values)
     target = trial_folder(folder, study.study_name, trial.number)
     shutil.rmtree(target, ignore_errors=True)
+    try:
+        score = evaluate(
+            trial,
+            candidate,
+            development,
+            objective,
+            keep=lambda fold: fold.save(target / fold.held_out),
+        )
+    except optuna.TrialPruned:
+        study.tell(trial, state=TrialState.PRUNED)
+    else:
+        study.tell(trial, score)
+
+
+def evaluate(
+    trial: optuna.Trial,
+    candidate: Candidate,
+    development: DevelopmentSet,
+    objective: Objective,
+    *,
+    keep: Callable[[Fold], None] = lambda fold: None,
+) -> float:
+    """Score one trial: the mean of `objective` over the held-out generators.
+
+    Args:
+        keep: takes each fold before it is scored.
+
+    Raises:
+        optuna.TrialPruned: the pruner stopped the trial.
+    """
+    values = candidate.suggest(trial)
+    trial.set_user_attr(VALUES, values)
     scores: list[float] = []
     for step, held_out in enumerate(development.names):
         fold = _fit_fold(candidate, development, held_out, values)
-        fold.save(target / held_out)
+        keep(fold)
         scores.append(objective(fold))
         trial.set_user_attr(f"development_ari_without_{held_out}", scores[-1])
         trial.report(float(np.mean(scores)), step)
         if step < len(development.names) - 1 and trial.should_prune():
-            study.tell(trial, state=TrialState.PRUNED)
-            return
-    study.tell(trial, float(np.mean(scores)))
+            raise optuna.TrialPruned
+    return float(np.mean(scores))
+
+
+def save_folds(
+    candidate: Candidate, development: DevelopmentSet, values: dict[str, Any], *, folder: Path
+) -> None:
+    """Fit the folds of one trial again, for a trial that another machine ran.
+
+    The result is what `evaluate` scored there: a fit depends on values and settings alone.
+    """
+    shutil.rmtree(folder, ignore_errors=True)
+    for held_out in development.names:
+        _fit_fold(candidate, development, held_out, values).save(folder / held_out)
 
 
 def _fit_fold(

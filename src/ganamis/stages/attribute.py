@@ -160,10 +160,15 @@ def _print(table: pd.DataFrame, out: Path) -> None:
     counts = table.groupby(["cluster", "generator"]).agg(
         images=("image", "size"), score=("score", "mean")
     )
-    shown = Table(title=f"{len(counts)} generators made {len(table)} images")
+    print_clusters(counts.reset_index(), out)
+
+
+def print_clusters(counts: pd.DataFrame, out: object) -> None:
+    """Print columns `cluster`, `generator`, `images` and `score` (a mean) as a table."""
+    shown = Table(title=f"{len(counts)} generators made {counts['images'].sum()} images")
     for heading in ("cluster", "generator", "images", "mean score"):
         shown.add_column(heading)
-    for cluster, generator, images, score in counts.reset_index().itertuples(index=False):
+    for cluster, generator, images, score in counts.itertuples(index=False):
         shown.add_row(str(cluster), str(generator), str(images), f"{score:.2f}")
     Console().print(shown)
     Console().print(f"Written to '{out}'.")

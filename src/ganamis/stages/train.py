@@ -2,9 +2,11 @@
 
 import shutil
 import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from optuna.trial import FrozenTrial
 from rich.progress import track
 
 from ganamis import tracking
@@ -14,7 +16,18 @@ from ganamis.data.batches import load_images, stream_images
 from ganamis.data.degradations import degrade
 from ganamis.data.splits import held_out_share
 from ganamis.extractors.candidates import candidate
-from ganamis.extractors.search import DevelopmentSet, search, trial_folder
+from ganamis.extractors.search import (
+    VALUES,
+    Candidate,
+    DevelopmentSet,
+    Objective,
+    evaluate,
+    save_folds,
+    search,
+    trial_folder,
+)
+from ganamis.extractors.shared_search import run_shared
+from ganamis.extractors.shared_storage import open_study, storage_url
 from ganamis.files import whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
@@ -28,7 +41,7 @@ def train(architecture: str, params: Params) -> None:
     chosen = candidate(architecture, params)
     data = read_ingested(params)
     started = time.monotonic()
-    key = settings_digest({"data": data.digest, "seed": params.seed, **chosen.settings})
+    key = study_key(chosen, data, params)
     work = WORK / "train" / architecture
     with tracking.stage_run(
         "train",
@@ -37,18 +50,29 @@ def train(architecture: str, params: Params) -> None:
         tags={"architecture": architecture, "profile": params.profile},
     ) as run:
         tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
-        development = _development_set(data, chosen.degradations, params)
-        best = search(
-            chosen,
-            development,
-            lambda fold: search_objective(fold, settings=params.cluster, seed=params.seed),
-            settings=params.active.search,
-            seed=params.seed,
-            study_name=key,
-            folder=work,
-            finished=lambda trial: tracking.log_trial(run, trial, architecture=architecture),
-        )
-        values = best.user_attrs["values"]
+        development = development_set(data, chosen.degradations, params)
+
+        def log(trial: FrozenTrial) -> None:
+            tracking.log_trial(run, trial, architecture=architecture)
+
+        if (url := storage_url()) is None:
+            best = search(
+                chosen,
+                development,
+                objective(params),
+                settings=params.active.search,
+                seed=params.seed,
+                study_name=key,
+                folder=work,
+                finished=log,
+            )
+            folds = trial_folder(work, key, best.number)
+        else:
+            name = shared_name(architecture, key)
+            best = share(url, name, chosen, development, params, create=True, finished=log)
+            folds = work / key / "best"
+            save_folds(chosen, development, best.user_attrs[VALUES], folder=folds)
+        values = best.user_attrs[VALUES]
         fitting = work / key / "fit"
         extractor = chosen.fit_final(development.images, development.labels, values, folder=fitting)
         embeddings = _embed(extractor, data)
@@ -63,8 +87,7 @@ def train(architecture: str, params: Params) -> None:
             extractor.save(folder / "extractor")
             embeddings.save(folder / "embeddings.npz")
             for held_out in development.names:
-                source = trial_folder(work, key, best.number) / held_out
-                shutil.copytree(source, folder / "folds" / held_out)
+                shutil.copytree(folds / held_out, folder / "folds" / held_out)
             save_copies(folder / "copies.npz", development.copies(extractor))
             (fitting / LOGS).mkdir(parents=True, exist_ok=True)
             shutil.copytree(fitting / LOGS, folder / LOGS)
@@ -77,9 +100,55 @@ def train(architecture: str, params: Params) -> None:
         shutil.rmtree(fitting)
 
 
-def _development_set(
+def study_key(chosen: Candidate, data: Ingested, params: Params) -> str:
+    """A digest of all that a search depends on: data, seed and the candidate's settings."""
+    return settings_digest({"data": data.digest, "seed": params.seed, **chosen.settings})
+
+
+def shared_name(architecture: str, key: str) -> str:
+    """The name of a search in a shared database, which may hold many."""
+    return f"ganamis-{architecture}-{key}"
+
+
+def objective(params: Params) -> Objective:
+    """What a search maximises on each fold."""
+    return lambda fold: search_objective(fold, settings=params.cluster, seed=params.seed)
+
+
+def share(
+    url: str,
+    name: str,
+    chosen: Candidate,
+    development: DevelopmentSet,
+    params: Params,
+    *,
+    create: bool,
+    finished: Callable[[FrozenTrial], None],
+) -> FrozenTrial:
+    """Take part in the search `name` of the database at `url` until it has finished.
+
+    Returns:
+        The best trial, wherever it was run.
+    """
+    settings, shared = params.active.search, params.shared_search
+    with open_study(url, name, settings=settings, shared=shared, create=create) as opened:
+        print(f"Search '{name}' at {opened.address}", flush=True)
+        run_shared(
+            opened,
+            lambda trial: evaluate(trial, chosen, development, objective(params)),
+            first=chosen.first,
+            settings=settings,
+            shared=shared,
+            seed=params.seed,
+            finished=finished,
+        )
+        return opened.best
+
+
+def development_set(
     data: Ingested, degradations: tuple[str, ...], params: Params
 ) -> DevelopmentSet:
+    """The development images with their degraded copies, and which of them are queried."""
     rows = data.development
     images = load_images(data.root, rows)
     return DevelopmentSet(

@@ -1,0 +1,154 @@
+"""`attribute-batch`: a folder or object-store prefix of any size, through Spark, into Parquet."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from rich.console import Console
+
+from ganamis.errors import UserError
+from ganamis.files import whole_folder
+from ganamis.params import AttributeBatch, Params
+from ganamis.stages.attribute import print_clusters
+from ganamis.stages.spark_session import java_reason, spark_session
+
+if TYPE_CHECKING:
+    from pyspark.sql import DataFrame, SparkSession
+
+COLUMNS = ("path", "image", "cluster", "generator", "score", "unknown", "error")
+SHOWN_ERRORS = 5
+
+
+def attribute_batch(source: str, params: Params, *, out: str, model: str, master: str) -> None:
+    """Attribute every file below `source` with a registered model; write one row per file.
+
+    A file that is no usable image becomes a row whose `error` says why; files of no bytes are
+    counted and left out. Local results are
+    written under a temporary name and renamed; on an object store Spark's committer makes them
+    visible at the end, with the file `_SUCCESS` last.
+
+    Args:
+        source: a folder or a URL that Spark can read, such as `s3a://bucket/prefix`.
+        out: the Parquet folder; it must not exist yet.
+        model: URI of a registered model.
+        master: Spark's master URL.
+
+    Raises:
+        UserError: `source` has no files, `out` exists, or model, pyspark, Java or master is
+            missing.
+    """
+    _refuse_existing(out)
+    if _is_local(source) and not _local(source).is_dir():
+        raise UserError(f"'{source}' is no folder; name a folder or a URL that Spark can read")
+    with spark_session(master, params.attribute_batch) as session:
+        files = _files(session, source)
+        attributed = _attribute(session, files, model, params.attribute_batch)
+        with _whole_output(out) as target:
+            attributed.write.mode("append" if _is_local(out) else "errorifexists").parquet(target)
+            _refuse_existing(out)
+        written = session.read.parquet(_url(out))
+        _summarise(written, out)
+        _tell_empty(len(files._jdf.inputFiles()) - written.count())
+
+
+def _is_local(place: str) -> bool:
+    return urlsplit(place).scheme in ("", "file")
+
+
+def _local(place: str) -> Path:
+    return Path(place.removeprefix("file://").removeprefix("file:"))
+
+
+def _url(place: str) -> str:
+    return f"file://{_local(place).resolve()}" if _is_local(place) else place
+
+
+def _refuse_existing(out: str) -> None:
+    if _is_local(out) and os.path.lexists(_local(out)):
+        raise UserError(f"'{out}' exists already; name another folder, or remove that one first")
+
+
+@contextmanager
+def _whole_output(out: str) -> Iterator[str]:
+    """Where Spark writes: a folder that takes its name at the end, or the object store itself."""
+    if not _is_local(out):
+        yield out
+        return
+    with whole_folder(_local(out).resolve()) as folder:
+        yield f"file://{folder}"
+
+
+def _files(session: "SparkSession", source: str) -> "DataFrame":
+    """Every file below `source`: columns `path`, `length`, `content`, ... (read when needed)."""
+    place = re.sub(r"([\[\]{}*?])", r"\\\1", _url(source)) if _is_local(source) else source
+    try:
+        files = (
+            session.read.format("binaryFile")
+            .option("recursiveFileLookup", "true")
+            .option("ignoreCorruptFiles", "true")  # they come back as rows with an error
+            .load(place)
+        )
+        empty = files.select("path").isEmpty()
+    except Exception as error:  # pyspark's own, py4j's and the file systems', of many kinds
+        raise UserError(
+            f"'{source}' cannot be listed ({java_reason(error)}); check the address, and that "
+            "Spark has the jar and the credentials of its file system (docs/scaling.md)"
+        ) from error
+    if empty:
+        raise UserError(f"'{source}' has no files; name the folder that holds the images")
+    return files
+
+
+def _attribute(
+    session: "SparkSession", files: "DataFrame", model: str, settings: AttributeBatch
+) -> "DataFrame":
+    """One row with the columns `COLUMNS` for every file, whether it could be read or not."""
+    from pyspark.sql import functions as f
+
+    from ganamis.registry import spark_model
+    from ganamis.tracking import connect
+
+    connect()
+    predict = spark_model(session, model)
+    small = f.col("length") <= settings.largest_file
+    found = files.where(small).select("path", predict(f.col("content")).alias("found"))
+    rows = files.select("path", "length").join(found.select("path", "found.*"), "path", "left")
+    reason = f.when(small, "cannot be read; check the file and its rights").otherwise(
+        f"is larger than {settings.largest_file} bytes; see attribute_batch.largest_file"
+    )
+    return rows.select(
+        "path",
+        f.element_at(f.split("path", "/"), -1).alias("image"),
+        f.coalesce("cluster", f.lit(-1)).alias("cluster"),
+        f.coalesce("generator", f.lit("unknown")).alias("generator"),
+        f.coalesce("score", f.lit(0.0)).alias("score"),
+        f.coalesce("unknown", f.lit(True)).alias("unknown"),
+        f.coalesce("error", reason).alias("error"),
+    )
+
+
+def _summarise(written: "DataFrame", out: str) -> None:
+    """Print what `attribute` prints, and the commonest errors."""
+    from pyspark.sql import functions as f
+
+    usable = f.col("error") == ""
+    groups = written.where(usable).groupBy("cluster", "generator")
+    counts = groups.agg(f.count("*").alias("images"), f.avg("score").alias("score"))
+    print_clusters(counts.orderBy("cluster", "generator").toPandas(), out)
+    errors = written.where(~usable).groupBy("error").count().orderBy(f.desc("count"), "error")
+    rows = errors.collect()
+    if rows:
+        bad = sum(row["count"] for row in rows)
+        Console().print(f"{bad} files could not be attributed (column `error`):")
+        for row in rows[:SHOWN_ERRORS]:
+            Console().print(f"  {row['count']} x {row['error']}", highlight=False)
+
+
+def _tell_empty(count: int) -> None:
+    """Spark leaves files of no bytes out of its tasks (SPARK-26161), but it has listed them."""
+    if count:
+        Console().print(f"{count} empty files were left out.")
