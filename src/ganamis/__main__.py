@@ -162,6 +162,18 @@ def attribute_batch(
 
 
 @app.command()
+def serve(
+    model: Annotated[str, typer.Option(help="A model, such as models:/ganamis@champion.")],
+    port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")],
+) -> None:
+    """Serve a registered model over HTTP, by MLflow's protocol, to callers who are not trusted."""
+    from ganamis.attribution.server import serve
+    from ganamis.params import load_params
+
+    serve(model, port=port, connections=load_params().serve.connections)
+
+
+@app.command()
 def benchmark(
     folder: Annotated[Path, typer.Argument(help="A labelled folder in the ImageCLEF layout.")],
     out: Annotated[Path, typer.Option(help="The Markdown file to write.")],

@@ -142,6 +142,11 @@ class Reference:
     generators: np.ndarray
     copies: Mapping[str, np.ndarray] = field(default_factory=dict)
 
+    def rows(self, chosen: np.ndarray) -> "Reference":
+        """The images that `chosen` `[M]` bool takes."""
+        copies = {name: features[chosen] for name, features in self.copies.items()}
+        return Reference(self.features[chosen], self.generators[chosen], copies)
+
 
 def save_copies(path: Path, copies: Mapping[str, np.ndarray]) -> None:
     """Write the features of degraded images, one array per degradation."""

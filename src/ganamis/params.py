@@ -219,7 +219,17 @@ class Cluster(Strict):
 
 
 class Attribution(Strict):
-    coverage: float = Field(gt=0, lt=1)
+    parts: int = Field(ge=2)
+
+
+class Serve(Strict):
+    """Limits of the served model; they travel with it."""
+
+    largest_file: int = Field(ge=1)
+    largest_request: int = Field(ge=1)
+    images: int = Field(ge=1)
+    seconds: int = Field(ge=1)
+    connections: int = Field(ge=1)
 
 
 class AttributeBatch(Strict):
@@ -269,6 +279,7 @@ class Params(Strict):
     attribute_batch: AttributeBatch
     shared_search: SharedSearch
     promote: Promote
+    serve: Serve
 
     @model_validator(mode="after")
     def complete(self) -> "Params":

@@ -62,7 +62,12 @@ class Decision:
 
 
 def register(
-    bundle: Path, evidence: pd.DataFrame, *, size: int, tags: Mapping[str, str]
+    bundle: Path,
+    evidence: pd.DataFrame,
+    *,
+    size: int,
+    limits: Mapping[str, int],
+    tags: Mapping[str, str],
 ) -> ModelVersion:
     """Log the model of the active run and register it under the alias `challenger`.
 
@@ -70,6 +75,7 @@ def register(
         bundle: a folder with `extractor/` and `assignment.npz`.
         evidence: columns `held_out`, `id`, `generator`, `label` of the open-world folds.
         size: width and height in pixels of the images the model takes.
+        limits: of files and requests, `serve` in params.yaml; they travel with the model.
         tags: written on the version; they link it to data, code and scores.
     """
     mlflow.log_text(evidence.to_csv(index=False), f"{EVIDENCE}/{EVIDENCE_FILE}")
@@ -80,7 +86,7 @@ def register(
             "extractor": str(bundle / "extractor"),
             "assignment": str(bundle / "assignment.npz"),
         },
-        model_config={"size": size},
+        model_config={"size": size, **limits},
         code_paths=[str(Path(ganamis.__file__).parent)],
         signature=SIGNATURE,
         pip_requirements=_requirements(),

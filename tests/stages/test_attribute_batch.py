@@ -14,14 +14,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import yaml
-from PIL import Image
 
-from ganamis import registry, tracking
-from ganamis.attribution.assignment import fit_assignment
-from ganamis.clustering.whitening import within_class_whitening
-from ganamis.contracts import Reference, view_means
-from ganamis.extractors.spectrum import Spectrum
+from ganamis import registry
 from tests.builders import encode, noise, write
+from tests.serving import good_image, register_champion
 from tests.test_pipeline import SIZE, tiny_params, write_data
 
 needs_spark = pytest.mark.skipif(
@@ -47,10 +43,6 @@ def ganamis(project: Path, *arguments: str, **changes: str) -> subprocess.Comple
     )
 
 
-def _pixels(paths: list[Path]) -> np.ndarray:
-    return np.stack([np.asarray(Image.open(path)) for path in paths])
-
-
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with params.yaml, tiny data, and a champion in its registry."""
@@ -59,36 +51,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params["attribute_batch"]["largest_file"] = LARGEST
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     write_data(folder / "data")
-    known = sorted((folder / "data" / "development").rglob("*.png"))
-    names = np.array([path.parent.name for path in known])
-    extractor = Spectrum(grid=2, periods=(16,), threads=1)
-    test = sorted((folder / "data" / "test").glob("*.png"))
-    features, taught = extractor.embed(_pixels(test)), extractor.embed(_pixels(known))
-    reference = Reference(view_means(taught, extractor.views), names)
-    assignment = fit_assignment(
-        features,
-        np.array([int(path.name[0]) for path in test]),
-        reference,
-        within_class_whitening(reference.features, names, components=4, shrinkage=0.1),
-        views=extractor.views,
-        coverage=0.999,
-    )
-    (folder / "bundle" / "extractor").mkdir(parents=True)
-    extractor.save(folder / "bundle" / "extractor")
-    assignment.save(folder / "bundle" / "assignment.npz")
-    monkeypatch = pytest.MonkeyPatch()
-    with monkeypatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        with tracking.stage_run("register", name="tiny", params={}, tags={}):
-            version = registry.register(
-                folder / "bundle",
-                pd.DataFrame(columns=["held_out", "id", "generator", "label"]),
-                size=SIZE,
-                tags={"data_digest": "tiny"},
-            )
-        client = mlflow.MlflowClient()
-        client.set_registered_model_alias(registry.MODEL, registry.CHAMPION, version.version)
+    register_champion(folder)
     return folder
 
 
@@ -96,10 +59,8 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def images(project: Path) -> Path:
     """Good images in nested folders under awkward names, and every kind of bad file."""
     root = project / "images [1] {a,b} 100%"
-    for path in sorted((project / "data" / "test").glob("*.png")):
-        target = root / path.name[0] / f"CT {path.stem} ü%20.png"
-        target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(path, target)
+    for seed in range(36):
+        write(root / str(seed % 3) / f"CT {seed:02d} ü%20.png", good_image(seed))
     write(root / "bad" / "broken.png", encode(noise(1, size=SIZE))[:200])
     write(root / "bad" / "empty.png", b"")
     write(root / "bad" / "notes.txt", "no image")
@@ -142,7 +103,7 @@ def test_plain_model_and_spark_agree_and_bad_files_are_rows(project: Path, image
     assert (bad["generator"] == "unknown").all()
     for name, reason in {
         "broken.png": "truncated or damaged",
-        "notes.txt": "not a PNG",
+        "notes.txt": "neither a PNG nor a JPEG",
         "size.png": f"expected {SIZE}x{SIZE} pixels",
         "large.png": f"larger than {LARGEST} bytes",
         "unreadable.png": "cannot be read",

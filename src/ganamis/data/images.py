@@ -1,17 +1,22 @@
-"""Decode one PNG into 8-bit gray pixels, by value, and refuse whatever would lose information."""
+"""Decode one image into 8-bit gray pixels, by value, and refuse whatever would lose information."""
 
 import hashlib
 import io
+import struct
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
 
 from ganamis.errors import UserError
 
 PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
 FIRST_CHUNK, BIT_DEPTH_OFFSET = slice(12, 16), 24  # PNG specification, third edition, 11.2.1
+JPEG_SIGNATURE, SCAN = b"\xff\xd8\xff", b"\xff\xda"  # ITU-T T.81, B.1.1.3
+LARGEST_SCANS = 64  # cameras and encoders write about ten; each costs a pass over the image
+DAMAGED = "is truncated or damaged; copy the file again"
 
 
 class ImageError(UserError):
@@ -47,25 +52,56 @@ def decode_gray(encoded: bytes, *, size: int) -> tuple[np.ndarray, str]:
         raise ImageError("is empty; copy the file again")
     if not encoded.startswith(PNG_SIGNATURE):
         raise ImageError("is not a PNG; convert it without loss, from the original pixels")
+    # Not Image.open: its bomb check stops at a fixed size, by a warning that threads share.
+    return _decode(PngImageFile, encoded, size=size)
+
+
+def decode_png_or_jpeg(encoded: bytes, *, size: int, largest: int) -> tuple[np.ndarray, str]:
+    """Decode an 8-bit gray PNG or JPEG that a stranger sent; see `decode_gray`.
+
+    Args:
+        largest: bytes that the file may have.
+
+    Raises:
+        ImageError: the rule that was broken; it never quotes the file.
+    """
+    if len(encoded) > largest:
+        raise ImageError(f"has {len(encoded)} bytes; at most {largest} are taken")
+    if not encoded.startswith(JPEG_SIGNATURE):
+        if encoded and not encoded.startswith(PNG_SIGNATURE):
+            raise ImageError("is neither a PNG nor a JPEG; encode the pixels as one of them")
+        return decode_gray(encoded, size=size)
+    if encoded.count(SCAN) > LARGEST_SCANS:
+        raise ImageError(f"has more than {LARGEST_SCANS} scans; save it as a baseline JPEG")
+    return _decode(JpegImageFile, encoded, size=size)
+
+
+def _decode(
+    format: type[PngImageFile] | type[JpegImageFile], encoded: bytes, *, size: int
+) -> tuple[np.ndarray, str]:
     try:
-        # Not Image.open: its bomb check stops at a fixed size, by a warning that threads share.
-        image = PngImageFile(io.BytesIO(encoded))
-        _check_header(image, encoded, size=size)
+        image = format(io.BytesIO(encoded))
+        _check_size(image, size=size)
+        if isinstance(image, PngImageFile):
+            _check_header(image, encoded)
         image.load()
     except ImageError:
         raise
-    except (OSError, SyntaxError, ValueError, EOFError) as error:
-        raise ImageError("is truncated or damaged; copy the file again") from error
+    except (OSError, SyntaxError, ValueError, EOFError, LookupError, struct.error) as error:
+        raise ImageError(DAMAGED) from error
     return _gray_values(image), image.mode
 
 
-def _check_header(image: Image.Image, encoded: bytes, *, size: int) -> None:
+def _check_size(image: Image.Image, *, size: int) -> None:
     if image.size != (size, size):
         width, height = image.size
         raise ImageError(
             f"expected {size}x{size} pixels, got {width}x{height}; set data.size, and do not "
             "resize: resizing destroys the fingerprint"
         )
+
+
+def _check_header(image: PngImageFile, encoded: bytes) -> None:
     if encoded[FIRST_CHUNK] != b"IHDR":  # Pillow would read on, and the depth lie elsewhere
         raise ImageError("is not a valid PNG, its header comes late; export it again")
     depth = encoded[BIT_DEPTH_OFFSET]
@@ -79,6 +115,8 @@ def _check_header(image: Image.Image, encoded: bytes, *, size: int) -> None:
 def _gray_values(image: Image.Image) -> np.ndarray:
     if image.mode == "L" and "transparency" not in image.info:
         return np.asarray(image, dtype=np.uint8)
+    if image.mode == "CMYK":
+        raise ImageError("has inks (CMYK) for gray levels; export it as 8-bit gray")
     colours = np.asarray(image.convert("RGBA"), dtype=np.uint8)
     if (colours[..., 3] != 255).any():
         raise ImageError("has transparent pixels; flatten it onto the intended background")

@@ -6,8 +6,7 @@ from dataclasses import asdict
 import pandas as pd
 
 from ganamis import registry, tracking
-from ganamis.attribution.assignment import Assignment, fit_assignment
-from ganamis.clustering.methods import space
+from ganamis.attribution.assignment import Assignment, SpaceSettings, fit_assignment
 from ganamis.clustering.selection import prepare_fold
 from ganamis.contracts import DEVELOPMENT, Embeddings
 from ganamis.files import read_json, require, whole_folder, write_json
@@ -35,6 +34,7 @@ def register(params: Params) -> None:
                 folder / "model",
                 _evidence(name, clusterer, params),
                 size=params.data.size,
+                limits=params.serve.model_dump(),
                 tags={
                     "architecture": name,
                     "clusterer": clusterer,
@@ -54,14 +54,16 @@ def _assignment(name: str, clusterer: str, data: Ingested, params: Params) -> As
     stored = Embeddings.load(require(TRAIN / name / "embeddings.npz", stage="train"))
     clusters = pd.read_csv(require(CLUSTER / "assignments" / f"{name}.csv", stage="cluster"))
     features = stored.select(clusters["id"].to_numpy(dtype=str))
-    reference = read_reference(name, stored, data)
+    numbers = params.cluster.open_world
     return fit_assignment(
         features,
         clusters[f"{clusterer}_unknown"].to_numpy(),
-        reference,
-        space(clusterer, features, reference, views=stored.views, settings=params.cluster),
+        read_reference(name, stored, data),
+        read_folds(name),
         views=stored.views,
-        coverage=params.attribution.coverage,
+        settings=SpaceSettings(numbers.components, numbers.shrinkage),
+        parts=params.attribution.parts,
+        seed=params.seed,
     )
 
 

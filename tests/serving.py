@@ -1,0 +1,127 @@
+"""A tiny model registered for real, and requests that a server has to survive."""
+
+import base64
+import json
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+
+from ganamis import registry, tracking
+from ganamis.attribution.assignment import SpaceSettings, fit_assignment
+from ganamis.contracts import Reference, view_means
+from ganamis.extractors.spectrum import Spectrum
+from tests.builders import PARAMS, encode, noise, raw_png
+
+SIZE = 64
+MARK = "LEAKMARK"  # sent in malformed requests; no answer may hold it
+Request = tuple[bytes, dict[str, str]]
+
+
+def register_champion(folder: Path) -> None:
+    """A spectrum and three noise generators of different contrast, under alias `champion`."""
+    images = np.stack([(noise(s, size=SIZE) // (1 + s % 3)) for s in range(36)])
+    names = np.array([f"gan{s % 3}" for s in range(36)])
+    extractor = Spectrum(grid=2, periods=(16,), threads=1)
+    features = extractor.embed(images)
+    assignment = fit_assignment(
+        features,
+        np.arange(36) % 3,
+        Reference(view_means(features, extractor.views), names),
+        [],
+        views=extractor.views,
+        settings=SpaceSettings(components=20, shrinkage=0.1),
+        parts=4,
+        seed=0,
+    )
+    (folder / "bundle" / "extractor").mkdir(parents=True)
+    extractor.save(folder / "bundle" / "extractor")
+    assignment.save(folder / "bundle" / "assignment.npz")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        with tracking.stage_run("register", name="tiny", params={}, tags={}):
+            version = registry.register(
+                folder / "bundle",
+                pd.DataFrame(columns=["held_out", "id", "generator", "label"]),
+                size=SIZE,
+                limits=PARAMS.serve.model_dump(),
+                tags={"data_digest": "tiny"},
+            )
+        client = mlflow.MlflowClient()
+        client.set_registered_model_alias(registry.MODEL, registry.CHAMPION, version.version)
+
+
+def good_image(seed: int) -> bytes:
+    return encode(noise(seed, size=SIZE) // (1 + seed % 3))
+
+
+def request(images: list[object], form: str = "dataframe_records") -> bytes:
+    texts = [base64.b64encode(i).decode() if isinstance(i, bytes) else i for i in images]
+    rows = [{"image": text} for text in texts]
+    content: object = rows
+    if form == "dataframe_split":
+        content = {"columns": ["image"], "data": [[text] for text in texts]}
+    elif form == "inputs":
+        content = {"image": texts}
+    return json.dumps({form: content}).encode()
+
+
+def malformed(count: int, *, seed: int) -> Iterator[Request]:
+    """Requests of every broken kind, mutated at random; the same for the same seed."""
+    draw = random.Random(seed)
+    json_type = {"Content-Type": "application/json"}
+    png = good_image(0)
+    jpeg = encode(Image.fromarray(noise(1, size=SIZE)), kind="JPEG", progressive=True)
+    bomb = raw_png(60000, 60000, depth=8, colour=2, scanlines=b"\0")
+    good = request([png])
+    junk: list[object] = [None, 1, 1e308, True, [], {}, [[MARK]], {"image": MARK}, MARK, "\ud800"]
+    for index in range(count):
+        kind = index % 8
+        if kind == 0:  # bytes of the JSON changed, cut or doubled
+            body = bytearray(good)
+            for _ in range(draw.randint(1, 5)):
+                body[draw.randrange(40)] = draw.randrange(256)
+            yield bytes(body[: draw.randint(0, len(body))]), json_type
+        elif kind == 1:  # wrong shapes and types
+            form = draw.choice([*"abc", "dataframe_split", "dataframe_records", "inputs"])
+            form = draw.choice([form, "instances", "params", "messages"])
+            value = draw.choice([*junk, {"columns": draw.choice(junk), "data": draw.choice(junk)}])
+            yield (
+                json.dumps({form: draw.choice([value, [value], {"image": value}])}).encode(),
+                (json_type),
+            )
+        elif kind == 2:  # wrong cells
+            yield request([draw.choice(junk), png], draw.choice(["inputs", "instances"])), json_type
+        elif kind in (3, 4):  # damaged images in good requests
+            image = bytearray(png if kind == 3 else jpeg)
+            for _ in range(draw.randint(1, 20)):
+                image[draw.randrange(len(image))] = draw.randrange(256)
+            yield request([bytes(image[: draw.randint(0, len(image))]), bomb]), json_type
+        elif kind == 5:  # deep nesting and huge numbers
+            depth = draw.randint(1, 100_000)
+            yield (
+                draw.choice(
+                    [b"[" * depth, b'{"a":' * depth, b"[" * depth + b"]" * depth, b"9" * depth]
+                ),
+                json_type,
+            )
+        elif kind == 6:  # wrong content types
+            types = [
+                "text/csv",
+                "application/vnd.apache.parquet",
+                MARK,
+                "",
+                "application/json; x=1",
+            ]
+            yield (
+                draw.choice([good, b"image\n" + MARK.encode()]),
+                {"Content-Type": draw.choice(types)},
+            )
+        else:  # text that is no base64
+            yield request([MARK + "!" * draw.randint(1, 9)]), json_type
