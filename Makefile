@@ -12,7 +12,8 @@ run: setup
 ifdef DATA
 	$(BIN)/python -m ganamis import "$(DATA)"
 endif
-	$(BIN)/dvc repro promote
+	$(BIN)/dvc repro report
+	@echo "Report: $(CURDIR)/results/report/report.html"
 
 test: setup
 	$(BIN)/ruff check .

@@ -6,6 +6,7 @@ import socket
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -186,6 +187,21 @@ def add_to_run(run_id: str, scores: Mapping[str, float], figures: Path) -> bool:
     client.log_batch(run_id, metrics=[Metric(k, float(v), now, 0) for k, v in scores.items()])
     client.log_artifacts(run_id, str(figures), artifact_path="figures")
     return True
+
+
+def run_facts(run_id: str) -> dict[str, Any]:
+    """A run's `git_commit`, `git_dirty`, `started` (UTC) and `seconds`; empty if it is not here."""
+    try:
+        run = mlflow.get_run(run_id)
+    except MlflowException:
+        return {}
+    started, ended = run.info.start_time / 1000, run.info.end_time
+    return {
+        "git_commit": run.data.tags.get("git_commit"),
+        "git_dirty": run.data.tags.get("git_dirty"),
+        "started": datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M"),
+        "seconds": None if ended is None else ended / 1000 - started,
+    }
 
 
 def log_folder(folder: Path, *, under: str) -> None:
