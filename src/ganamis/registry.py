@@ -23,10 +23,14 @@ MODEL = "ganamis"
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 EVIDENCE = "evidence"  # artifact folder: the open-world clusters that the gate compares
 EVIDENCE_FILE = "open_world.csv"
-DESCRIPTION = (
-    "Attributes synthetic medical images to generative models: extractor, whitening, clusters and "
-    "the names of known generators. Aliases: challenger, champion, previous."
-)
+DESCRIPTION = """\
+Which generative model made a medical image? Encoded image in; cluster, generator and score out.
+
+- `champion` serves: `models:/ganamis@champion`. `challenger` is the newest version, `previous` the \
+champion before.
+- A version's tags say which run trained its extractor, on which data (DVC's digest) and from which \
+git commit; tags that begin with `gate.` say why it was promoted, or was not.
+"""
 IMPORTED = ("PIL", "keras", "mlflow", "numpy", "pandas", "scipy", "sklearn", "tensorflow")
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),
@@ -90,10 +94,23 @@ def register(
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     created = client.create_model_version(
-        MODEL, source=logged.model_uri, run_id=logged.run_id, tags=dict(tags)
+        MODEL,
+        source=logged.model_uri,
+        run_id=logged.run_id,
+        tags=dict(tags),
+        description=_version_description(tags),
     )
     client.set_registered_model_alias(MODEL, CHALLENGER, created.version)
     return created
+
+
+def _version_description(tags: Mapping[str, str]) -> str:
+    """The way from a version to its run, data and code."""
+    return (
+        f"`{tags['architecture']}` with `{tags['clusterer']}`, open-world development ARI "
+        f"{tags['development_ari_unknown']}. Trained by run `{tags['training_run']}` on data "
+        f"`{tags['data_digest']}` at commit `{tags['git_commit']}`."
+    )
 
 
 def _requirements() -> list[str]:

@@ -21,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from optuna.trial import FrozenTrial, TrialState
 
+from ganamis import comparison_view
 from ganamis.contracts import Manifest
 
 EXPERIMENT = "ganamis"
@@ -45,8 +46,10 @@ def connect() -> str:
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     experiment = mlflow.set_experiment(EXPERIMENT)
-    if experiment.tags.get("mlflow.note.content") != DESCRIPTION:
-        mlflow.set_experiment_tag("mlflow.note.content", DESCRIPTION)
+    wanted = {"mlflow.note.content": DESCRIPTION, comparison_view.TAG: comparison_view.VIEW}
+    for key, value in wanted.items():
+        if experiment.tags.get(key) != value:
+            mlflow.set_experiment_tag(key, value)
     return experiment.experiment_id
 
 
