@@ -26,11 +26,19 @@ EVIDENCE_FILE = "open_world.csv"
 DESCRIPTION = """\
 Which generative model made a medical image? Encoded image in; cluster, generator and score out.
 
-- `champion` serves: `models:/ganamis@champion`. `challenger` is the newest version, `previous` the \
-champion before.
-- A version's tags say which run trained its extractor, on which data (DVC's digest) and from which \
-git commit; tags that begin with `gate.` say why it was promoted, or was not.
+- `champion` serves: `models:/ganamis@champion`.
+- `challenger` is the newest version, `previous` the champion before.
+- Tags of a version name the run that trained it, its data (DVC digest) and its git commit.
+- Tags that begin with `gate.` say why it was promoted, or was not.
 """
+DESCRIBED = {
+    "architecture": "extractor",
+    "clusterer": "clusterer",
+    "development_ari_unknown": "open-world development ARI",
+    "training_run": "run that trained the extractor",
+    "data_digest": "data (DVC digest)",
+    "git_commit": "git commit at registration",
+}
 IMPORTED = ("PIL", "keras", "mlflow", "numpy", "pandas", "scipy", "sklearn", "tensorflow")
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),
@@ -106,11 +114,7 @@ def register(
 
 def _version_description(tags: Mapping[str, str]) -> str:
     """The way from a version to its run, data and code."""
-    return (
-        f"`{tags['architecture']}` with `{tags['clusterer']}`, open-world development ARI "
-        f"{tags['development_ari_unknown']}. Trained by run `{tags['training_run']}` on data "
-        f"`{tags['data_digest']}` at commit `{tags['git_commit']}`."
-    )
+    return "\n".join(f"- {DESCRIBED[key]}: `{tags[key]}`" for key in DESCRIBED if key in tags)
 
 
 def _requirements() -> list[str]:
