@@ -59,6 +59,7 @@ for stage in (cluster, select, register, promote, report):
 def _params() -> dict:
     params = tiny_params()
     params["architectures"] = ARCHITECTURES
+    params["cluster"]["largest"] = 4
     profile = params["profiles"]["two_cores"]
     profile["search"] |= {"trials": 1, "epochs": 1}
     profile["training"] |= {"epochs": 1, "batch_size": 16}
@@ -78,6 +79,7 @@ def _environment() -> dict[str, str]:
         "MLFLOW_DISABLE_TELEMETRY": "true",
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
         "TF_CPP_MIN_LOG_LEVEL": "3",
+        "OMP_NUM_THREADS": "1",  # on so few images more threads only wait for each other
     }
 
 
@@ -101,7 +103,7 @@ def project(browser: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory)
     """The working folder of a pipeline that has run once; built only where there is a browser."""
     folder = tmp_path_factory.mktemp("browser")
     (folder / "params.yaml").write_text(yaml.safe_dump(_params(), sort_keys=False))
-    write_data(folder / "source")
+    write_data(folder / "source", per_generator=8)
     for command in (
         ["git", "init", "-q"],
         [sys.executable, "-m", "dvc", "init", "-q"],

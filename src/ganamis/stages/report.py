@@ -43,7 +43,7 @@ def report(params: Params) -> None:
     gate = read_json(PROMOTE / "decision.json", stage="promote")
     scores = _scores()
     groups = _groups(data, selection)
-    benchmark = _benchmark()
+    benchmark = read_benchmark(BENCHMARK)
     untrained = [name for name in get_args(ExtractorName) if name not in params.architectures]
     with tracking.stage_run(
         "report",
@@ -204,7 +204,7 @@ def _figures(
         (
             chosen / "confusion.png",
             "Clusters against generators",
-            wording.confusion(groups),
+            wording.confusion(groups) if labelled else "",
             "Perfect clusters have one number in each row and one in each column.",
         ),
         (
@@ -220,15 +220,15 @@ def _figures(
     return tuple(
         pictures.from_file(path, title=title, alt=alt, caption=caption)
         for path, title, alt, caption in drawn
-        if path.exists()
+        if alt and path.exists()
     )
 
 
-def _benchmark() -> Benchmark | None:
-    """The scores under degradations, if `ganamis benchmark` has left them here."""
-    if not BENCHMARK.exists():
+def read_benchmark(table: Path) -> Benchmark | None:
+    """The scores under degradations, if `ganamis benchmark` has left them there."""
+    if not table.exists():
         return None
-    scores = pd.read_csv(BENCHMARK)
+    scores = pd.read_csv(table)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "degradations.png"
         degradation_chart(scores, path)
@@ -239,8 +239,8 @@ def _benchmark() -> Benchmark | None:
             caption="Lines join means over seeds; bars are standard deviations.",
         )
     return Benchmark(
-        file=str(BENCHMARK),
-        md5=hashlib.md5(BENCHMARK.read_bytes(), usedforsecurity=False).hexdigest(),
+        file=str(table),
+        md5=hashlib.md5(table.read_bytes(), usedforsecurity=False).hexdigest(),
         seeds=int(scores["seed"].nunique()),
         columns=tuple(f"{e}, {CLUSTERERS.get(c, c)}, number {m}" for e, c, m in SHOWN),
         rows=tuple(table_rows(scores)),
