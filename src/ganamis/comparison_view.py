@@ -17,7 +17,7 @@ CHARTS = (
     "test_ari/kmeans_known",
     "development_ari/open_world_unknown",
 )
-WIDTH = 200  # pixels of a column: a metric's whole name
+WIDTH = 220  # pixels of a column: a metric's whole name
 
 
 def _view() -> str:

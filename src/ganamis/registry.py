@@ -32,8 +32,6 @@ Which generative model made a medical image? Encoded image in; cluster, generato
 - Tags that begin with `gate.` say why it was promoted, or was not.
 """
 DESCRIBED = {
-    "architecture": "extractor",
-    "clusterer": "clusterer",
     "development_ari_unknown": "open-world development ARI",
     "training_run": "run that trained the extractor",
     "data_digest": "data (DVC digest)",
@@ -113,8 +111,10 @@ def register(
 
 
 def _version_description(tags: Mapping[str, str]) -> str:
-    """The way from a version to its run, data and code."""
-    return "\n".join(f"- {DESCRIBED[key]}: `{tags[key]}`" for key in DESCRIBED if key in tags)
+    """The way from a version to its run, data and code; tables show the first line alone."""
+    lines = [f"- {title}: `{tags[key]}`" for key, title in DESCRIBED.items() if key in tags]
+    heading = " with ".join(tags[key] for key in ("architecture", "clusterer") if key in tags)
+    return "\n".join([heading, "", *lines])
 
 
 def _requirements() -> list[str]:

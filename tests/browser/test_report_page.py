@@ -45,13 +45,15 @@ def _resize(browser: Chrome, width: int, *, scheme: str = "light") -> None:
 
 
 @pytest.fixture
-def page(browser: Chrome, project: Path) -> Iterator[Chrome]:
+def page(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[Chrome]:
     """The page opened as a file, with no server; GANAMIS_REPORT names another page to check."""
-    path = os.environ.get("GANAMIS_REPORT", project / "results" / "report" / "report.html")
+    named = os.environ.get("GANAMIS_REPORT")
+    made = "results/report/report.html"
+    path = Path(named) if named else request.getfixturevalue("project") / made
     browser.get("about:blank")
     browser.get_log("browser")
     _resize(browser, 1280)
-    browser.get(Path(path).resolve().as_uri())
+    browser.get(path.resolve().as_uri())
     yield browser
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -114,9 +114,4 @@ def lineage(groups: list[np.ndarray]) -> np.ndarray:
     """Average linkage `[K - 1, 4]` (scipy's form) of the centres of K groups of whitened points."""
     if len(groups) < 2:
         return np.empty((0, 4))
-    return average_linkage(np.stack([group.mean(axis=0) for group in groups]))
-
-
-def average_linkage(centres: np.ndarray) -> np.ndarray:
-    """Average linkage `[K - 1, 4]` (scipy's form) of `[K, C]` centres, at least two."""
-    return linkage(centres, "average")
+    return linkage(np.stack([group.mean(axis=0) for group in groups]), "average")

@@ -22,6 +22,7 @@ from ganamis.report.power_spectra import log_power_spectra
 from ganamis.stages.paths import Ingested
 
 BATCH = 128
+LINKAGE = "dendrogram.csv"  # beside the chart: scipy's form, clusters ordered by title
 
 
 def draw(
@@ -70,6 +71,8 @@ def draw(
         if len(titles) > 1:
             centres = lineage([points[clusters == title] for title in titles])
             dendrogram_chart(centres, titles, target / "dendrogram.png")
+            tree = pd.DataFrame(centres, columns=["left", "right", "distance", "clusters"])
+            tree.to_csv(target / LINKAGE, index=False)
         spectra(_means(power, pd.Series(clusters, index=ids)), target / "spectra.png")
 
 

@@ -10,7 +10,6 @@ import pandas as pd
 
 from ganamis import tracking
 from ganamis.attribution.assignment import Assignment
-from ganamis.attribution.known_models import average_linkage
 from ganamis.contracts import TEST, UNASSIGNED
 from ganamis.data.batches import load_images
 from ganamis.files import read_json, require, whole_folder
@@ -18,6 +17,7 @@ from ganamis.params import ExtractorName, Params
 from ganamis.report import pictures, wording
 from ganamis.report.benchmark import SHOWN, degradation_chart, table_rows
 from ganamis.report.page import CLUSTERERS, Benchmark, Group, Picture, Report, render
+from ganamis.stages.drawings import LINKAGE
 from ganamis.stages.lineage import read_steps
 from ganamis.stages.paths import (
     BENCHMARK,
@@ -116,7 +116,8 @@ def _groups(data: Ingested, selection: Mapping[str, Any]) -> tuple[Group, ...]:
     table = pd.read_csv(require(CLUSTER / "assignments" / f"{name}.csv", stage="cluster"))
     labels = table.set_index("id")[f"{clusterer}_unknown"]
     truth = data.labels.drop_duplicates("id").set_index("id")["generator"]
-    names = _assignment().names
+    stored = require(REGISTER / "model" / "assignment.npz", stage="register")
+    names = Assignment.load(stored).names
     clusters = sorted(set(labels) - {UNASSIGNED})
     groups = []
     for index, cluster in enumerate([*clusters, UNASSIGNED]):
@@ -137,10 +138,6 @@ def _groups(data: Ingested, selection: Mapping[str, Any]) -> tuple[Group, ...]:
             )
         )
     return tuple(groups)
-
-
-def _assignment() -> Assignment:
-    return Assignment.load(require(REGISTER / "model" / "assignment.npz", stage="register"))
 
 
 def _examples(title: str, ids: list[str], truth: pd.Series, data: Ingested) -> tuple[Picture, ...]:
@@ -176,8 +173,6 @@ def _figures(
     chosen = figures / selection["architecture"]
     labelled = not data.labels.empty
     makers = sorted(set(data.labels["generator"])) if labelled else data.summary["generators"]
-    clusters = [group for group in groups if group.name]
-    centres = _assignment().centres[: len(clusters)]
     drawn = [
         (
             figures / "generators.png",
@@ -210,9 +205,7 @@ def _figures(
         (
             chosen / "dendrogram.png",
             "Lineage of the clusters",
-            wording.dendrogram(average_linkage(centres), [group.title for group in clusters])
-            if len(clusters) > 1
-            else "",
+            _lineage(chosen / LINKAGE, groups),
             "Clusters that join early leave similar fingerprints: of one family of models, or of "
             "similar training.",
         ),
@@ -222,6 +215,12 @@ def _figures(
         for path, title, alt, caption in drawn
         if alt and path.exists()
     )
+
+
+def _lineage(table: Path, groups: tuple[Group, ...]) -> str:
+    if not table.exists():
+        return ""
+    return wording.dendrogram(pd.read_csv(table).to_numpy(), sorted(g.title for g in groups))
 
 
 def read_benchmark(table: Path) -> Benchmark | None:
