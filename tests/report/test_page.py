@@ -179,6 +179,10 @@ def test_every_key_of_the_decision_is_shown(report: Report) -> None:
     assert '<th scope="row">difference</th><td class="wrap">none</td>' in page
 
 
+def test_a_decision_of_unknown_form_does_not_break_the_page(report: Report) -> None:
+    assert "It was not promoted." in render(replace(report, gate={}))
+
+
 def test_one_of_everything_is_singular(report: Report) -> None:
     data = {**report.data, "test_images": 1}
     page = render(replace(report, groups=report.groups[1:], data=data))

@@ -40,7 +40,7 @@ def report(params: Params) -> None:
     data = read_ingested(params)
     selection = read_json(SELECT / "selection.json", stage="select")
     version = read_json(REGISTER / "version.json", stage="register")
-    gate = read_json(PROMOTE / "decision.json", stage="promote")
+    gate = _flat(read_json(PROMOTE / "decision.json", stage="promote"))
     scores = _scores()
     groups = _groups(data, selection)
     benchmark = read_benchmark(BENCHMARK)
@@ -65,13 +65,15 @@ def report(params: Params) -> None:
             figures=_figures(selection, groups, data),
             benchmark=benchmark,
             version=version,
-            gate=_flat(gate),
+            gate=gate,
             steps=read_steps(params, report_run=run.info.run_id),
             permutations=params.cluster.permutations,
             missing=wording.missing(
                 labelled=not scores.empty,
                 benchmark=benchmark is not None,
-                compared=gate.get("difference") is not None,
+                compared=any(
+                    "difference" in key for key, value in gate.items() if value is not None
+                ),
                 untrained=untrained,
                 profile=params.profile,
             ),
