@@ -35,24 +35,32 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--window-size=1900,1200",
 )
-# One process for all stages: importing TensorFlow and MLflow takes longer than tiny training.
-PIPELINE = """
+TRAINED_TOGETHER = (ARCHITECTURES[:1] + ARCHITECTURES[2:3], ARCHITECTURES[1:2] + ARCHITECTURES[3:])
+# Few processes: importing TensorFlow and MLflow takes longer than tiny training.
+BEFORE = """
+from pathlib import Path
+from ganamis import tracking
+from ganamis.params import load_params
+from ganamis.stages.data import import_folder, ingest
+import_folder(Path("source"), load_params())
+ingest(load_params())
+tracking.connect()  # two processes that create one store at once would fail
+"""
+TRAIN = """
+import sys
+from ganamis.params import load_params
+from ganamis.stages.train import train
+for architecture in sys.argv[1:]:
+    train(architecture, load_params())
+"""
+AFTER = """
 from ganamis.params import load_params
 from ganamis.stages.cluster import cluster
-from ganamis.stages.data import import_folder, ingest
 from ganamis.stages.register import promote, register
 from ganamis.stages.report import report
 from ganamis.stages.select import select
-from ganamis.stages.train import train
-from pathlib import Path
-
-import_folder(Path("source"), load_params())
-params = load_params()
-ingest(params)
-for architecture in params.architectures:
-    train(architecture, params)
 for stage in (cluster, select, register, promote, report):
-    stage(params)
+    stage(load_params())
 """
 
 
@@ -83,6 +91,23 @@ def _environment() -> dict[str, str]:
     }
 
 
+def _run(folder: Path, *commands: list[str]) -> None:
+    """Run commands side by side in `folder`."""
+    running = [
+        subprocess.Popen(
+            command,
+            cwd=folder,
+            env=_environment(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+        for command in commands
+    ]
+    outputs = [process.communicate()[0] for process in running]
+    assert [process.returncode for process in running] == [0] * len(running), "".join(outputs)
+
+
 @pytest.fixture(scope="session")
 def browser() -> Iterator[webdriver.Chrome]:
     """Chromium without a window; the driver is the one at hand and nothing is downloaded."""
@@ -104,15 +129,11 @@ def project(browser: webdriver.Chrome, tmp_path_factory: pytest.TempPathFactory)
     folder = tmp_path_factory.mktemp("browser")
     (folder / "params.yaml").write_text(yaml.safe_dump(_params(), sort_keys=False))
     write_data(folder / "source", per_generator=8)
-    for command in (
-        ["git", "init", "-q"],
-        [sys.executable, "-m", "dvc", "init", "-q"],
-        [sys.executable, "-c", PIPELINE],
-    ):
-        done = subprocess.run(
-            command, cwd=folder, env=_environment(), capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stdout + done.stderr
+    _run(folder, ["git", "init", "-q"])
+    _run(folder, [sys.executable, "-m", "dvc", "init", "-q"])
+    _run(folder, [sys.executable, "-c", BEFORE])
+    _run(folder, *([sys.executable, "-c", TRAIN, *names] for names in TRAINED_TOGETHER))
+    _run(folder, [sys.executable, "-c", AFTER])
     return folder
 
 
