@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 UV     := $(BIN)/uv
+UI     := http://127.0.0.1:5000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
@@ -12,7 +13,8 @@ run: setup
 ifdef DATA
 	$(BIN)/python -m ganamis import "$(DATA)"
 endif
-	$(BIN)/dvc repro promote
+	$(BIN)/dvc repro report
+	@echo "Report: $(CURDIR)/results/report/report.html"
 
 test: setup
 	$(BIN)/ruff check .
@@ -36,7 +38,9 @@ lock: $(VENV)/installed
 
 # The comparison of all runs, on this machine only.
 ui: setup
-	@echo "Compare: http://127.0.0.1:5000/#/experiments/1/runs?searchFilter=tags.stage%20%3D%20%22train%22&compareRunsMode=CHART"
+	@echo "Runs:   $(UI)/#/experiments/1/runs?viewStateShareKey=compare&workflowType=machine_learning"
+	@echo "Charts: $(UI)/#/experiments/1/runs?viewStateShareKey=compare&workflowType=machine_learning&compareRunsMode=CHART"
+	@echo "Model:  $(UI)/#/models/ganamis?workflowType=machine_learning"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
 
 clean:

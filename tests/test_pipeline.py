@@ -181,6 +181,40 @@ def test_the_champion_loads_by_alias_and_predicts(finished: Path) -> None:
     assert "not a PNG" in answers["error"][3] and answers["cluster"][3] == -1
 
 
+def test_the_report_is_written_and_logged(finished: Path) -> None:
+    page = (finished / "results" / "report" / "report.html").read_text(encoding="utf-8")
+    mlflow.set_tracking_uri(f"sqlite:///{finished / 'mlflow.db'}")
+    (run,) = mlflow.search_runs(
+        experiment_names=["ganamis"],
+        filter_string="tags.stage = 'report'",
+        output_format="list",
+    )
+    logged = mlflow.artifacts.download_artifacts(
+        run_id=run.info.run_id, artifact_path="report/report.html"
+    )
+    assert Path(logged).read_text(encoding="utf-8") == page
+    summary = read_json(finished / "results" / "ingest" / "summary.json", stage="ingest")
+    lock = yaml.safe_load((finished / "dvc.lock").read_text())
+    md5s = [out["md5"] for name in ("cluster", "promote") for out in lock["stages"][name]["outs"]]
+    for known in (run.info.run_id, summary["data_digest"], *md5s, "content_only", "model-1"):
+        assert known in page
+
+
+def test_without_labels_there_is_a_report_all_the_same(finished: Path, tmp_path: Path) -> None:
+    for name in ("params.yaml", "dvc.yaml"):
+        shutil.copy(finished / name, tmp_path / name)
+    for name in ("data", "results", ".dvc"):
+        shutil.copytree(finished / name, tmp_path / name)
+    labels = tmp_path / "results" / "ingest" / "labels.csv"
+    labels.write_text(labels.read_text().splitlines()[0] + "\n")
+    (tmp_path / "results" / "cluster" / "scores.csv").write_text("\n")
+    (tmp_path / "results" / "cluster" / "figures" / "ari.png").unlink()
+    _run(tmp_path, "git", "init", "-q")
+    _run(tmp_path, sys.executable, "-m", "ganamis", "report")
+    page = (tmp_path / "results" / "report" / "report.html").read_text(encoding="utf-8")
+    assert "no test labels" in page and "model-2" not in page
+
+
 def test_mistyped_parameters_are_refused_before_any_work(finished: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-m", "ganamis", "train", "--architecture", "resnet51"],

@@ -93,7 +93,7 @@ def test_mlflow_and_dvc_run_the_same_commands() -> None:
     entries = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]
     commands = {entry["command"] for entry in entries.values()}
     assert commands >= _dvc_commands()
-    assert entries["main"]["command"] == "dvc repro promote"
+    assert entries["main"]["command"] == "dvc repro report"
 
 
 def test_every_entry_point_is_a_subcommand_of_the_same_name() -> None:

@@ -127,6 +127,15 @@ def promote() -> None:
 
 
 @app.command()
+def report() -> None:
+    """Write one HTML page of what the pipeline found, readable without a server."""
+    from ganamis.params import load_params
+    from ganamis.stages.report import report
+
+    report(load_params())
+
+
+@app.command()
 def attribute(
     folder: Annotated[Path, typer.Argument(help="A folder in the ImageCLEF layout.")],
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],

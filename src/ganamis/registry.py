@@ -25,10 +25,20 @@ MODEL = "ganamis"
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 EVIDENCE = "evidence"  # artifact folder: the open-world clusters that the gate compares
 EVIDENCE_FILE = "open_world.csv"
-DESCRIPTION = (
-    "Attributes synthetic medical images to generative models: extractor, whitening, clusters and "
-    "the names of known generators. Aliases: challenger, champion, previous."
-)
+DESCRIPTION = """\
+Which generative model made a medical image? Encoded image in; cluster, generator and score out.
+
+- `champion` serves: `models:/ganamis@champion`.
+- `challenger` is the newest version, `previous` the champion before.
+- Tags of a version name the run that trained it, its data (DVC digest) and its git commit.
+- Tags that begin with `gate.` say why it was promoted, or was not.
+"""
+DESCRIBED = {
+    "development_ari_unknown": "open-world development ARI",
+    "training_run": "run that trained the extractor",
+    "data_digest": "data (DVC digest)",
+    "git_commit": "git commit at registration",
+}
 IMPORTED = ("PIL", "keras", "mlflow", "numpy", "pandas", "scipy", "sklearn", "tensorflow")
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),
@@ -98,10 +108,21 @@ def register(
         if error.error_code != "RESOURCE_ALREADY_EXISTS":
             raise
     created = client.create_model_version(
-        MODEL, source=logged.model_uri, run_id=logged.run_id, tags=dict(tags)
+        MODEL,
+        source=logged.model_uri,
+        run_id=logged.run_id,
+        tags=dict(tags),
+        description=_version_description(tags),
     )
     client.set_registered_model_alias(MODEL, CHALLENGER, created.version)
     return created
+
+
+def _version_description(tags: Mapping[str, str]) -> str:
+    """The way from a version to its run, data and code; tables show the first line alone."""
+    lines = [f"- {title}: `{tags[key]}`" for key, title in DESCRIBED.items() if key in tags]
+    heading = " with ".join(tags[key] for key in ("architecture", "clusterer") if key in tags)
+    return "\n".join([heading, "", *lines])
 
 
 def _requirements() -> list[str]:

@@ -6,6 +6,7 @@ import socket
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from optuna.trial import FrozenTrial, TrialState
 
+from ganamis import comparison_view
 from ganamis.contracts import Manifest
 
 EXPERIMENT = "ganamis"
@@ -44,8 +46,10 @@ def connect() -> str:
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     experiment = mlflow.set_experiment(EXPERIMENT)
-    if experiment.tags.get("mlflow.note.content") != DESCRIPTION:
-        mlflow.set_experiment_tag("mlflow.note.content", DESCRIPTION)
+    wanted = {"mlflow.note.content": DESCRIPTION, comparison_view.TAG: comparison_view.VIEW}
+    for key, value in wanted.items():
+        if experiment.tags.get(key) != value:
+            mlflow.set_experiment_tag(key, value)
     return experiment.experiment_id
 
 
@@ -186,6 +190,21 @@ def add_to_run(run_id: str, scores: Mapping[str, float], figures: Path) -> bool:
     client.log_batch(run_id, metrics=[Metric(k, float(v), now, 0) for k, v in scores.items()])
     client.log_artifacts(run_id, str(figures), artifact_path="figures")
     return True
+
+
+def run_facts(run_id: str) -> dict[str, Any]:
+    """A run's `git_commit`, `git_dirty`, `started` (UTC) and `seconds`; empty if it is not here."""
+    try:
+        run = mlflow.get_run(run_id)
+    except MlflowException:
+        return {}
+    started, ended = run.info.start_time / 1000, run.info.end_time
+    return {
+        "git_commit": run.data.tags.get("git_commit"),
+        "git_dirty": run.data.tags.get("git_dirty"),
+        "started": datetime.fromtimestamp(started, UTC).strftime("%Y-%m-%d %H:%M"),
+        "seconds": None if ended is None else ended / 1000 - started,
+    }
 
 
 def log_folder(folder: Path, *, under: str) -> None:

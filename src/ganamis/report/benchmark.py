@@ -1,10 +1,14 @@
 """The benchmark as a page and a picture."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
+
+from ganamis.report.figures import COLOURS, MARKERS, STYLE
 
 HEADLINE = ("spectrum", "open_world")
 SHOWN = (
@@ -25,6 +29,20 @@ def _cell(scores: pd.DataFrame) -> str:
     return f"{ari.mean():.3f} ± {ari.std(ddof=0):.3f} ({found})"
 
 
+def table_rows(scores: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """Each condition with its cells, one for each combination in `SHOWN`."""
+    for condition, rows in scores.groupby("condition", sort=False):
+        yield (
+            str(condition),
+            tuple(
+                _cell(
+                    rows[(rows["extractor"] == e) & (rows["clusterer"] == c) & (rows["mode"] == m)]
+                )
+                for e, c, m in SHOWN
+            ),
+        )
+
+
 def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
     """A table of mean ARI and its spread over seeds; the numbers of clusters found in brackets.
 
@@ -32,7 +50,6 @@ def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
         scores: columns `extractor`, `clusterer`, `mode`, `condition`, `seed`, `ari`, `found`,
             `generators`.
     """
-    conditions = list(dict.fromkeys(scores["condition"]))
     generators = int(scores["generators"].max())
     seeds = sorted(set(scores["seed"]))
     lines = [
@@ -47,23 +64,18 @@ def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
         "| condition | " + " | ".join(f"{e}, {c}, number {m}" for e, c, m in SHOWN) + " |",
         "| --- " * (len(SHOWN) + 1) + "|",
     ]
-    for condition in conditions:
-        rows = scores[scores["condition"] == condition]
-        cells = [
-            _cell(rows[(rows["extractor"] == e) & (rows["clusterer"] == c) & (rows["mode"] == m)])
-            for e, c, m in SHOWN
-        ]
-        lines.append(f"| {condition} | " + " | ".join(cells) + " |")
+    lines += [f"| {name} | " + " | ".join(cells) + " |" for name, cells in table_rows(scores)]
     return "\n".join(lines) + "\n"
 
 
+@matplotlib.rc_context(STYLE)
 def degradation_chart(scores: pd.DataFrame, path: Path) -> None:
     """Mean ARI of each shown combination under each degradation, with the spread over seeds."""
     whole = scores.groupby("condition")["clusterer"].nunique()
     conditions = [c for c in dict.fromkeys(scores["condition"]) if whole[c] == whole.max()]
-    figure = Figure(figsize=(10, 4.5), layout="constrained")
+    figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
-    for extractor, clusterer, mode in SHOWN:
+    for index, (extractor, clusterer, mode) in enumerate(SHOWN):
         rows = scores[
             (scores["extractor"] == extractor)
             & (scores["clusterer"] == clusterer)
@@ -76,7 +88,8 @@ def degradation_chart(scores: pd.DataFrame, path: Path) -> None:
             np.arange(len(conditions)),
             means,
             yerr=spread,
-            marker="o",
+            marker=MARKERS[index],
+            color=COLOURS[index],
             capsize=2,
             linewidth=2.5 if headline else 1,
             label=f"{extractor}, {clusterer}, number {mode}",
@@ -85,5 +98,5 @@ def degradation_chart(scores: pd.DataFrame, path: Path) -> None:
     axes.set_ylabel("adjusted Rand index")
     axes.set_ylim(-0.1, 1.05)
     axes.axhline(0, color="black", linewidth=0.6)
-    axes.legend(fontsize=8, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.savefig(path, dpi=110)
+    figure.legend(loc="outside lower center", ncols=3, fontsize=9)
+    figure.savefig(path)

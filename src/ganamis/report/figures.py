@@ -1,6 +1,8 @@
 """The figures that runs carry: where people would look rather than read."""
 
+from itertools import cycle
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -10,44 +12,63 @@ from scipy.cluster.hierarchy import dendrogram
 from sklearn.decomposition import PCA
 from sklearn.metrics.cluster import contingency_matrix
 
-PALETTE = matplotlib.colormaps["tab20"]
+# Okabe and Ito 2008: told apart by people with colour-blindness; the shapes are a second sign.
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555")
+MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+STYLE: Any = {
+    "axes.spines.right": False,
+    "axes.spines.top": False,
+    "axes.edgecolor": "0.4",
+    "axes.titlesize": 11,
+    "axes.titleweight": "bold",
+    "font.size": 10,
+    "legend.frameon": False,
+    "savefig.dpi": 150,
+    "text.parse_math": False,  # a generator's name may hold a dollar sign
+}
+ACROSS = 5  # panels in a row
+MODES = {"known": "number of generators given", "unknown": "number of generators unknown"}
 
 
+@matplotlib.rc_context(STYLE)
 def ari_chart(scores: pd.DataFrame, path: Path) -> None:
-    """ARI of every extractor with its 95 % interval, for each clusterer and mode.
+    """ARI of every extractor with its 95 % interval: one panel per mode, one mark per clusterer.
 
     Args:
         scores: columns `architecture`, `clusterer`, `mode`, `ari`, `ari_low`, `ari_high`.
     """
     names = list(dict.fromkeys(scores["architecture"]))
-    series = list(scores.groupby(["clusterer", "mode"], sort=False))
-    colours = {name: PALETTE(2 * i) for i, name in enumerate(dict.fromkeys(scores["clusterer"]))}
-    figure = Figure(figsize=(10, 1.5 + 0.75 * len(names)), layout="constrained")
-    axes = figure.subplots()
-    height = 0.85 / len(series)
-    for index, ((clusterer, mode), rows) in enumerate(series):
-        rows = rows.set_index("architecture").loc[names]
-        axes.errorbar(
-            rows["ari"],
-            np.arange(len(names)) + (index - (len(series) - 1) / 2) * height,
-            xerr=np.abs(rows[["ari_low", "ari_high"]].to_numpy().T - rows["ari"].to_numpy()),
-            fmt="o",
-            markersize=5,
-            markerfacecolor=colours[clusterer] if mode == "known" else "white",
-            color=colours[clusterer],
-            label=f"{clusterer}, number {mode}",
-        )
-    for place in range(1, len(names)):
-        axes.axhline(place - 0.5, color="0.9", linewidth=0.8)
-    axes.set_yticks(range(len(names)), names)
-    axes.invert_yaxis()
-    axes.axvline(0, color="black", linewidth=0.6)
-    axes.set_xlim(-0.1, 1.02)
-    axes.set_xlabel("adjusted Rand index on the test images (0 is chance, 1 is perfect)")
-    axes.legend(fontsize=7, loc="center left", bbox_to_anchor=(1.0, 0.5))
-    figure.savefig(path, dpi=120)
+    clusterers = list(dict.fromkeys(scores["clusterer"]))
+    figure = Figure(figsize=(10, 1.6 + 0.75 * len(names)), layout="constrained")
+    panels = figure.subplots(1, 2, sharey=True)
+    step = 0.8 / len(clusterers)
+    for axes, (mode, title) in zip(panels, MODES.items(), strict=True):
+        for index, clusterer in enumerate(clusterers):
+            chosen = scores[(scores["clusterer"] == clusterer) & (scores["mode"] == mode)]
+            rows = chosen.set_index("architecture").reindex(names)
+            axes.errorbar(
+                rows["ari"],
+                np.arange(len(names)) + (index - (len(clusterers) - 1) / 2) * step,
+                xerr=np.abs(rows[["ari_low", "ari_high"]].to_numpy().T - rows["ari"].to_numpy()),
+                fmt=MARKERS[index % len(MARKERS)],
+                markersize=4.5,
+                color=COLOURS[index % len(COLOURS)],
+                label=clusterer,
+            )
+        for place in range(1, len(names)):
+            axes.axhline(place - 0.5, color="0.9", linewidth=0.8)
+        axes.axvline(0, color="0.4", linewidth=0.8)
+        axes.set_xlim(-0.1, 1.04)
+        axes.set_title(title)
+        axes.set_xlabel("adjusted Rand index (0 is chance, 1 is perfect)")
+    panels[0].set_yticks(range(len(names)), names)
+    panels[0].invert_yaxis()
+    handles, labels = panels[0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside lower center", ncols=len(clusterers), fontsize=9)
+    figure.savefig(path)
 
 
+@matplotlib.rc_context(STYLE)
 def embedding_map(points: np.ndarray, groups: dict[str, np.ndarray], path: Path) -> None:
     """The first two principal components of `[N, C]` points, one panel per grouping.
 
@@ -55,19 +76,21 @@ def embedding_map(points: np.ndarray, groups: dict[str, np.ndarray], path: Path)
         groups: title to `[N]` group names, such as the clusters and the generators.
     """
     flat = PCA(n_components=2, svd_solver="full").fit_transform(points)
-    figure = Figure(figsize=(5.2 * len(groups), 4.4), layout="constrained")
+    figure = Figure(figsize=(5.2 * len(groups), 4.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(groups)))
     for axes, (title, names) in zip(panels, groups.items(), strict=True):
-        for index, name in enumerate(sorted(set(names.tolist()))):
+        kinds = zip(cycle(MARKERS), cycle(COLOURS), sorted(set(names.tolist())), strict=False)
+        for marker, colour, name in kinds:
             chosen = flat[names == name]
-            axes.scatter(*chosen.T, s=9, color=PALETTE(index % 20), label=str(name))
+            axes.scatter(*chosen.T, s=16, alpha=0.8, marker=marker, color=colour, label=str(name))
         axes.set_title(title)
         axes.set_xlabel("first principal component")
-        axes.legend(fontsize=7, markerscale=2)
+        axes.legend(fontsize=9)
     panels[0].set_ylabel("second principal component")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path)
 
 
+@matplotlib.rc_context(STYLE)
 def confusion(clusters: np.ndarray, generators: np.ndarray, path: Path) -> None:
     """Counts of images per cluster and generator, `[N]` names each."""
     table = contingency_matrix(clusters, generators)
@@ -82,30 +105,43 @@ def confusion(clusters: np.ndarray, generators: np.ndarray, path: Path) -> None:
     axes.set_yticks(range(len(rows)), rows)
     axes.set_xlabel("generator")
     axes.set_ylabel("cluster")
-    figure.savefig(path, dpi=120)
+    axes.spines[:].set_visible(False)
+    figure.savefig(path)
 
 
+@matplotlib.rc_context(STYLE)
 def spectra(mean_spectra: dict[str, np.ndarray], path: Path) -> None:
-    """What sets each cluster's mean log power spectrum apart from the mean of all clusters.
+    """What sets each group's mean log power spectrum apart from the mean of all groups.
+
+    The same picture as from linear high-pass residuals: the filter multiplies every power alike,
+    and leaves with the mean.
 
     Args:
-        mean_spectra: cluster name to `[H, W]` mean log power, zero frequency in the centre.
+        mean_spectra: a cluster or generator to `[H, W]` mean log power, zero frequency in the
+            centre.
     """
     overall = np.mean(list(mean_spectra.values()), axis=0)
     deviations = {name: spectrum - overall for name, spectrum in mean_spectra.items()}
     limit = max(float(np.percentile(np.abs(d), 99)) for d in deviations.values()) or 1.0
-    figure = Figure(figsize=(2.6 * len(deviations) + 0.8, 3.0), layout="constrained")
-    panels = np.atleast_1d(figure.subplots(1, len(deviations)))
-    for axes, (name, deviation) in zip(panels, deviations.items(), strict=True):
+    columns = min(len(deviations), ACROSS)
+    rows = -(-len(deviations) // columns)
+    figure = Figure(figsize=(2.0 * columns + 1.0, 2.35 * rows + 0.3), layout="constrained")
+    panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
+    for axes in panels.flat[len(deviations) :]:
+        axes.set_visible(False)
+    for axes, (name, deviation) in zip(panels.flat, deviations.items(), strict=False):
         shown = axes.imshow(
             deviation, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=(-0.5, 0.5, -0.5, 0.5)
         )
-        axes.set_title(name)
-        axes.set_xlabel("cycles per pixel")
-    figure.colorbar(shown, ax=list(panels), label="log power, less the mean of all", shrink=0.8)
-    figure.savefig(path, dpi=120)
+        axes.set_title(name, fontsize=10)
+        axes.set_xticks([-0.25, 0, 0.25], ["−¼", "0", "¼"])
+        axes.set_yticks([-0.25, 0, 0.25], ["−¼", "0", "¼"])
+    figure.supxlabel("cycles per pixel", fontsize=9)
+    figure.colorbar(shown, ax=panels, label="log power, less the mean", shrink=0.8)
+    figure.savefig(path)
 
 
+@matplotlib.rc_context(STYLE)
 def dendrogram_chart(linkage: np.ndarray, names: list[str], path: Path) -> None:
     """The lineage of clusters: which lie close to each other, and at what distance they join.
 
@@ -114,6 +150,15 @@ def dendrogram_chart(linkage: np.ndarray, names: list[str], path: Path) -> None:
     """
     figure = Figure(figsize=(6.5, 1.2 + 0.4 * len(names)), layout="constrained")
     axes = figure.subplots()
-    dendrogram(linkage, labels=names, orientation="right", color_threshold=0, ax=axes)
+    dendrogram(
+        linkage,
+        labels=names,
+        orientation="left",
+        color_threshold=0,
+        above_threshold_color=COLOURS[0],
+        ax=axes,
+    )
+    axes.spines["right"].set_visible(False)
+    axes.tick_params(axis="y", labelsize=10)
     axes.set_xlabel("distance of centres, in standard deviations inside one generator")
-    figure.savefig(path, dpi=120)
+    figure.savefig(path)

@@ -37,7 +37,7 @@ def cluster(params: Params) -> None:
             "cluster": params.cluster.model_dump(),
         },
         tags={"profile": params.profile},
-    ):
+    ) as run:
         tracking.log_data(data.manifest, data.root, data.digest, split=TEST)
         development = _development_scores(params)
         assignments = {
@@ -54,6 +54,9 @@ def cluster(params: Params) -> None:
                 table.to_csv(folder / "assignments" / f"{name}.csv", index=False)
             scores.to_csv(folder / "scores.csv", index=False)
             write_json(folder / "metrics.json", _metrics(development, scores))
+            write_json(
+                folder / "summary.json", {"run_id": run.info.run_id, "data_digest": data.digest}
+            )
             clusterers = {
                 str(name): str(choose(rows)["clusterer"])
                 for name, rows in development.groupby("architecture", sort=False)

@@ -1,4 +1,4 @@
-"""The figures of `cluster`: one comparison of all extractors, and three figures for each."""
+"""The figures of `cluster`: two of all extractors together, and up to four for each."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from rich.progress import track
 
 from ganamis.attribution.known_models import lineage
 from ganamis.clustering.methods import space
-from ganamis.contracts import TEST, Embeddings, Reference, view_means
+from ganamis.contracts import Embeddings, Reference, view_means
 from ganamis.data.batches import stream_images
 from ganamis.params import Params
 from ganamis.report.figures import (
@@ -22,6 +22,7 @@ from ganamis.report.power_spectra import log_power_spectra
 from ganamis.stages.paths import Ingested
 
 BATCH = 128
+LINKAGE = "dendrogram.csv"  # beside the chart: scipy's form, clusters ordered by title
 
 
 def draw(
@@ -44,8 +45,11 @@ def draw(
     folder.mkdir()
     if len(scores):
         ari_chart(scores, folder / "ari.png")
-    power = _test_spectra(data)
+    power = _spectra(data)
     truth = data.labels.drop_duplicates("id").set_index("id")["generator"]
+    development = data.development.set_index("id")["generator"]
+    of_generators = truth if len(truth) else development
+    spectra(_means(power, of_generators), folder / "generators.png")
     for name, clusterer in track(clusterers.items(), description="Drawing"):
         target = folder / name
         target.mkdir()
@@ -67,24 +71,27 @@ def draw(
         if len(titles) > 1:
             centres = lineage([points[clusters == title] for title in titles])
             dendrogram_chart(centres, titles, target / "dendrogram.png")
-        means = {title: power.loc[ids[clusters == title]] for title in sorted(set(clusters))}
-        side = int(power.shape[1] ** 0.5)
-        spectra(
-            {
-                title: rows.to_numpy().mean(axis=0).reshape(side, side)
-                for title, rows in means.items()
-            },
-            target / "spectra.png",
-        )
+            tree = pd.DataFrame(centres, columns=["left", "right", "distance", "clusters"])
+            tree.to_csv(target / LINKAGE, index=False)
+        spectra(_means(power, pd.Series(clusters, index=ids)), target / "spectra.png")
 
 
 def _titles(labels: np.ndarray) -> np.ndarray:
     return np.array(["unassigned" if label < 0 else f"cluster {label}" for label in labels])
 
 
-def _test_spectra(data: Ingested) -> pd.DataFrame:
-    """Log power spectra of the test images, one flattened row per image id."""
-    rows = data.manifest.split(TEST).drop_duplicates("id")
+def _spectra(data: Ingested) -> pd.DataFrame:
+    """Log power spectra of all images, one flattened row per image id."""
+    rows = data.manifest.rows.drop_duplicates("id").sort_values("id")
     batches = stream_images(data.root, rows, batch=BATCH)
     cells = np.concatenate([log_power_spectra(images) for images in batches])
     return pd.DataFrame(cells.reshape(len(cells), -1), index=rows["id"])
+
+
+def _means(power: pd.DataFrame, groups: pd.Series) -> dict[str, np.ndarray]:
+    """Mean spectrum `[H, W]` of each group; groups: names, by image id."""
+    side = int(power.shape[1] ** 0.5)
+    return {
+        str(name): power.loc[members.index].to_numpy().mean(axis=0).reshape(side, side)
+        for name, members in groups.groupby(groups)
+    }

@@ -38,6 +38,9 @@ def register(params: Params) -> None:
                 tags={
                     "architecture": name,
                     "clusterer": clusterer,
+                    "training_run": read_json(TRAIN / name / "summary.json", stage="train")[
+                        "run_id"
+                    ],
                     "data_digest": data.digest,
                     "git_commit": tracking.git_tags()["git_commit"],
                     "development_ari_unknown": f"{chosen['development_ari_unknown']:.4f}",
