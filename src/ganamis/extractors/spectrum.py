@@ -20,7 +20,7 @@ from ganamis.files import read_json, write_json
 
 SPECTRUM_FILE = "spectrum.json"
 QUANTISATION = np.float32(1 / 12)  # power of rounding to whole gray levels, per pixel
-BATCH = 16  # images transformed at once by one thread
+BATCH = 2  # images transformed at once by one thread: their windows fit into its cache
 
 
 def frequency_kernel(length: int, period: int, *, two_sided: bool) -> np.ndarray:
