@@ -10,6 +10,7 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from mlflow.entities.model_registry import ModelVersion
 from PIL import Image
 
 from ganamis import registry, tracking
@@ -23,8 +24,24 @@ MARK = "LEAKMARK"  # sent in malformed requests; no answer may hold it
 Request = tuple[bytes, dict[str, str]]
 
 
-def register_champion(folder: Path) -> None:
-    """A spectrum and three noise generators of different contrast, under alias `champion`."""
+def register_version(folder: Path, evidence: pd.DataFrame, *, digest: str) -> ModelVersion:
+    """A spectrum and three noise generators of different contrast, registered in `folder`."""
+    if not (folder / "bundle").exists():
+        _save_bundle(folder / "bundle")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.chdir(folder)
+        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
+        with tracking.stage_run("register", name="tiny", params={}, tags={}):
+            return registry.register(
+                folder / "bundle",
+                evidence,
+                size=SIZE,
+                limits=PARAMS.serve.model_dump(),
+                tags={"data_digest": digest, "clusterer": "open_world"},
+            )
+
+
+def _save_bundle(bundle: Path) -> None:
     images = np.stack([(noise(s, size=SIZE) // (1 + s % 3)) for s in range(36)])
     names = np.array([f"gan{s % 3}" for s in range(36)])
     extractor = Spectrum(grid=2, periods=(16,), threads=1)
@@ -39,22 +56,18 @@ def register_champion(folder: Path) -> None:
         parts=4,
         seed=0,
     )
-    (folder / "bundle" / "extractor").mkdir(parents=True)
-    extractor.save(folder / "bundle" / "extractor")
-    assignment.save(folder / "bundle" / "assignment.npz")
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        with tracking.stage_run("register", name="tiny", params={}, tags={}):
-            version = registry.register(
-                folder / "bundle",
-                pd.DataFrame(columns=["held_out", "id", "generator", "label"]),
-                size=SIZE,
-                limits=PARAMS.serve.model_dump(),
-                tags={"data_digest": "tiny"},
-            )
-        client = mlflow.MlflowClient()
-        client.set_registered_model_alias(registry.MODEL, registry.CHAMPION, version.version)
+    (bundle / "extractor").mkdir(parents=True)
+    extractor.save(bundle / "extractor")
+    assignment.save(bundle / "assignment.npz")
+
+
+def register_champion(folder: Path) -> None:
+    """A tiny model under the alias `champion`."""
+    evidence = pd.DataFrame(columns=["held_out", "id", "generator", "label"])
+    version = register_version(folder, evidence, digest="tiny")
+    mlflow.MlflowClient().set_registered_model_alias(
+        registry.MODEL, registry.CHAMPION, version.version
+    )
 
 
 def good_image(seed: int) -> bytes:

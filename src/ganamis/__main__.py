@@ -121,9 +121,17 @@ def register() -> None:
 def promote() -> None:
     """Let the challenger replace the champion where it is better."""
     from ganamis.params import load_params
-    from ganamis.stages.register import promote
+    from ganamis.stages.promote import promote
 
     promote(load_params())
+
+
+@app.command()
+def rollback() -> None:
+    """Put the champion before the present one back."""
+    from ganamis.stages.promote import rollback
+
+    rollback()
 
 
 @app.command()

@@ -1,15 +1,14 @@
-"""The model registry: register a challenger, and let it replace the champion if it is better."""
+"""The model registry: register a challenger, and read what a version holds."""
 
 import logging
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
+from zipfile import BadZipFile
 
 import mlflow
-import numpy as np
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
@@ -18,7 +17,7 @@ from mlflow.types import ColSpec, DataType, Schema
 
 import ganamis
 from ganamis.attribution import served_model
-from ganamis.clustering.scores import ari_difference
+from ganamis.attribution.assignment import Assignment
 from ganamis.errors import UserError
 
 MODEL = "ganamis"
@@ -52,23 +51,6 @@ SIGNATURE = ModelSignature(
         ]
     ),
 )
-
-
-@dataclass(frozen=True)
-class Decision:
-    """What the gate decided, and on what evidence.
-
-    difference: mean open-world ARI of the challenger less the champion's; low: the lower bound of
-    its one-sided bootstrap interval; None where there was nothing to compare with.
-    """
-
-    promoted: bool
-    reason: str
-    challenger: int
-    champion: int | None
-    data_digest: str
-    difference: float | None
-    low: float | None
 
 
 def register(
@@ -132,113 +114,49 @@ def _requirements() -> list[str]:
     return sorted(f"{name}=={version(name)}" for name in names)
 
 
-def champion() -> ModelVersion | None:
-    """The version that serves, or None before the first promotion."""
+def version_of(alias: str) -> ModelVersion | None:
+    """The version that bears an alias, or None."""
     try:
-        return mlflow.MlflowClient().get_model_version_by_alias(MODEL, CHAMPION)
+        return mlflow.MlflowClient().get_model_version_by_alias(MODEL, alias)
     except MlflowException:
         return None
 
 
-def promote(
-    number: int, *, margin: float, confidence: float, bootstrap: int, seed: int
-) -> Decision:
-    """Make version `number` champion if it beats the present one on the same data.
+def evidence(model: ModelVersion) -> pd.DataFrame:
+    """The open-world clusters behind a version's score: `held_out`, `id`, `generator`, `label`.
 
-    The evidence is written as tags of the version, and the alias moves last.
-
-    Args:
-        margin: ARI by which the challenger must lead, at the given one-sided confidence.
-        bootstrap: paired resamples of the development images.
+    Raises:
+        UserError: they cannot be read.
     """
-    client = mlflow.MlflowClient()
-    try:
-        challenger = client.get_model_version(MODEL, str(number))
-    except MlflowException as error:
-        raise UserError(
-            f"{MODEL} version {number} is not in this registry; run `dvc repro -f -s register`"
-        ) from error
-    decision = decide(
-        challenger,
-        champion(),
-        margin=margin,
-        confidence=confidence,
-        bootstrap=bootstrap,
-        seed=seed,
-    )
-    for key, value in asdict(decision).items():
-        client.set_model_version_tag(MODEL, challenger.version, f"gate.{key}", str(value))
-    if decision.promoted:
-        if decision.champion is not None:
-            client.set_registered_model_alias(MODEL, PREVIOUS, str(decision.champion))
-        client.set_registered_model_alias(MODEL, CHAMPION, challenger.version)
-    return decision
-
-
-def decide(
-    challenger: ModelVersion,
-    current: ModelVersion | None,
-    *,
-    margin: float,
-    confidence: float,
-    bootstrap: int,
-    seed: int,
-) -> Decision:
-    """Compare two versions by their open-world clusters of the same development images."""
-    digest = challenger.tags["data_digest"]
-
-    def verdict(
-        promoted: bool, reason: str, difference: float | None = None, low: float | None = None
-    ) -> Decision:
-        rival = None if current is None else int(current.version)
-        return Decision(promoted, reason, int(challenger.version), rival, digest, difference, low)
-
-    if current is None:
-        return verdict(True, "there was no champion")
-    if current.version == challenger.version:
-        return verdict(False, "it is the champion already")
-    if current.tags["data_digest"] != digest:
-        return verdict(
-            False,
-            f"the champion was scored on other data ({current.tags['data_digest']}); run the "
-            "champion's settings on this data first",
-        )
-    draws = _differences(challenger, current, bootstrap=bootstrap, seed=seed)
-    difference, low = float(draws.mean()), float(np.quantile(draws, 1 - confidence))
-    if low > margin:
-        return verdict(True, f"better by more than {margin} at {confidence:.0%}", difference, low)
-    return verdict(False, f"not better by more than {margin} at {confidence:.0%}", difference, low)
-
-
-def _differences(
-    challenger: ModelVersion, current: ModelVersion, *, bootstrap: int, seed: int
-) -> np.ndarray:
-    """Paired bootstrap of the mean difference over the open-world folds."""
-    keys = ["held_out", "id", "generator"]
-    both = _evidence(challenger).merge(
-        _evidence(current), on=keys, suffixes=("_challenger", "_champion"), validate="one_to_one"
-    )
-    if both.empty:
-        raise UserError("challenger and champion share no development images; retrain one of them")
-    folds = [
-        ari_difference(
-            fold["label_challenger"].to_numpy(),
-            fold["label_champion"].to_numpy(),
-            fold["generator"].to_numpy(dtype=str),
-            bootstrap=bootstrap,
-            seed=seed,
-        )
-        for _, fold in both.groupby("held_out")
-    ]
-    return np.mean(folds, axis=0)
-
-
-def _evidence(model: ModelVersion) -> pd.DataFrame:
-    path = mlflow.artifacts.download_artifacts(
-        run_id=model.run_id, artifact_path=f"{EVIDENCE}/{EVIDENCE_FILE}"
-    )
     names = {"id": str, "held_out": str, "generator": str}
-    return pd.read_csv(path, dtype=names, keep_default_na=False)
+    try:
+        path = mlflow.artifacts.download_artifacts(
+            run_id=model.run_id, artifact_path=f"{EVIDENCE}/{EVIDENCE_FILE}"
+        )
+        table = pd.read_csv(path, dtype=names, keep_default_na=False)
+        return table[[*names, "label"]]
+    except (MlflowException, OSError, ValueError, KeyError) as error:
+        raise UserError(
+            f"the evidence of {MODEL} version {model.version} cannot be read ({error})"
+        ) from error
+
+
+def stored_extractor(model: ModelVersion) -> Path:
+    """The folder of a version's extractor; its assignment rule is opened as well.
+
+    Raises:
+        UserError: an artifact is missing or damaged.
+    """
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(model.source)) / "artifacts"
+        Assignment.load(folder / "assignment.npz")
+        if not (folder / "extractor").is_dir():
+            raise OSError("the folder 'extractor' is missing")
+    except (MlflowException, OSError, ValueError, KeyError, BadZipFile) as error:
+        raise UserError(
+            f"the artifacts of {MODEL} version {model.version} are damaged ({error})"
+        ) from error
+    return folder / "extractor"
 
 
 def load_model(uri: str) -> Any:

@@ -56,7 +56,8 @@ for architecture in sys.argv[1:]:
 AFTER = """
 from ganamis.params import load_params
 from ganamis.stages.cluster import cluster
-from ganamis.stages.register import promote, register
+from ganamis.stages.promote import promote
+from ganamis.stages.register import register
 from ganamis.stages.report import report
 from ganamis.stages.select import select
 for stage in (cluster, select, register, promote, report):

@@ -171,6 +171,20 @@ def test_finished_search_fits_nothing_more_and_tells_of_every_trial(tmp_path: Pa
     assert best == first
 
 
+def test_the_lock_of_a_killed_process_is_freed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    folder = Path("work")
+    folder.mkdir()
+    lock = (folder / "journal.log").absolute()
+    lock.touch()
+    Path(f"{lock}.lock").symlink_to(lock)
+    candidate = ComponentsCandidate()
+    run(candidate, folder, trials=1)
+    assert len(candidate.fitted) == FOLDS
+
+
 def test_another_study_starts_anew(tmp_path: Path) -> None:
     run(ComponentsCandidate(), tmp_path, trials=2)
     other, trials = ComponentsCandidate(), []

@@ -31,6 +31,27 @@ def search_objective(fold: Fold, *, settings: Cluster, seed: int) -> float:
     return float(adjusted_rand_score(truth, labels))
 
 
+def fold_clusters(
+    folds: Iterable[Fold], clusterer: str, *, settings: Cluster, seed: int
+) -> pd.DataFrame:
+    """The clusters of every fold, their number unknown, image by image.
+
+    Returns:
+        Columns `held_out`, `id`, `generator` and `label`.
+    """
+    tables = []
+    for fold in folds:
+        labels = prepare_fold(fold, clusterer, settings=settings).cluster(count=None, seed=seed)
+        columns = {
+            "held_out": fold.held_out,
+            "id": fold.embeddings.ids[fold.query],
+            "generator": fold.generators[fold.query],
+            "label": labels,
+        }
+        tables.append(pd.DataFrame(columns))
+    return pd.concat(tables, ignore_index=True)
+
+
 def open_world_scores(folds: Iterable[Fold], *, settings: Cluster, seed: int) -> pd.DataFrame:
     """Score every clusterer on every fold.
 

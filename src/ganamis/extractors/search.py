@@ -13,7 +13,7 @@ from typing import Any, Protocol
 import numpy as np
 import optuna
 from optuna.storages import JournalStorage
-from optuna.storages.journal import JournalFileBackend
+from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
 from optuna.trial import FrozenTrial, TrialState
 
 from ganamis.contracts import Embeddings, Extractor, Fold, view_means
@@ -22,6 +22,7 @@ from ganamis.files import whole_lines
 from ganamis.params import Search
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
+LOCK_SECONDS = 5  # after which the lock of a process that died is freed
 VALUES = "values"  # a trial's attribute: its hyper-parameters, set before any fit
 
 
@@ -107,6 +108,17 @@ class DevelopmentSet:
 Objective = Callable[[Fold], float]
 
 
+def _journal(folder: Path) -> JournalStorage:
+    """The trials' journal; a process killed while it wrote leaves half a line and its lock.
+
+    Optuna frees a lock that stays unchanged, but waits for ever on the link that a relative path
+    makes, since that leads nowhere from its own folder.
+    """
+    path = str(whole_lines(folder.absolute() / "journal.log"))
+    lock = JournalFileSymlinkLock(path, grace_period=LOCK_SECONDS)
+    return JournalStorage(JournalFileBackend(path, lock_obj=lock))
+
+
 def search(
     candidate: Candidate,
     development: DevelopmentSet,
@@ -134,7 +146,7 @@ def search(
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
-        storage=JournalStorage(JournalFileBackend(str(whole_lines(folder / "journal.log")))),
+        storage=_journal(folder),
         study_name=study_name,
         direction="maximize",
         pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials),

@@ -22,6 +22,7 @@ CLUSTER = RESULTS / "cluster"
 SELECT = RESULTS / "select"
 REGISTER = RESULTS / "register"
 PROMOTE = RESULTS / "promote"
+ROLLBACK = RESULTS / "rollback"
 REPORT = RESULTS / "report"
 BENCHMARK = RESULTS / "benchmark" / "scores.csv"  # where `report` looks for a benchmark
 CONTENT = "content_only"  # the baseline that stands beside every extractor

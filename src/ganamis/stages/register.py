@@ -1,18 +1,17 @@
-"""`register` and `promote`: the selected model into the registry, and past the champion."""
+"""`register`: the selected model into the registry, as challenger."""
 
 import shutil
-from dataclasses import asdict
 
 import pandas as pd
 
 from ganamis import registry, tracking
 from ganamis.attribution.assignment import Assignment, SpaceSettings, fit_assignment
-from ganamis.clustering.selection import prepare_fold
+from ganamis.clustering.selection import fold_clusters
 from ganamis.contracts import DEVELOPMENT, Embeddings
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.cluster import read_folds, read_reference
-from ganamis.stages.paths import CLUSTER, PROMOTE, REGISTER, SELECT, TRAIN, Ingested, read_ingested
+from ganamis.stages.paths import CLUSTER, REGISTER, SELECT, TRAIN, Ingested, read_ingested
 
 
 def register(params: Params) -> None:
@@ -32,7 +31,9 @@ def register(params: Params) -> None:
             _assignment(name, clusterer, data, params).save(folder / "model" / "assignment.npz")
             version = registry.register(
                 folder / "model",
-                _evidence(name, clusterer, params),
+                fold_clusters(
+                    read_folds(name), clusterer, settings=params.cluster, seed=params.seed
+                ),
                 size=params.data.size,
                 limits=params.serve.model_dump(),
                 tags={
@@ -68,32 +69,3 @@ def _assignment(name: str, clusterer: str, data: Ingested, params: Params) -> As
         parts=params.attribution.parts,
         seed=params.seed,
     )
-
-
-def _evidence(name: str, clusterer: str, params: Params) -> pd.DataFrame:
-    """The open-world clusters behind the selection score, image by image."""
-    tables = []
-    for fold in read_folds(name):
-        prepared = prepare_fold(fold, clusterer, settings=params.cluster)
-        labels = prepared.cluster(count=None, seed=params.seed)
-        tables.append(
-            pd.DataFrame(
-                {
-                    "held_out": fold.held_out,
-                    "id": fold.embeddings.ids[fold.query],
-                    "generator": fold.generators[fold.query],
-                    "label": labels,
-                }
-            )
-        )
-    return pd.concat(tables, ignore_index=True)
-
-
-def promote(params: Params) -> None:
-    """Let the gate compare the challenger with the champion; write its decision."""
-    version = read_json(REGISTER / "version.json", stage="register")
-    tracking.connect()
-    decision = registry.promote(version["version"], **params.promote.model_dump(), seed=params.seed)
-    write_json(PROMOTE / "decision.json", asdict(decision))
-    outcome = "is champion" if decision.promoted else "is not promoted"
-    print(f"Version {decision.challenger} {outcome}: {decision.reason}.")

@@ -1,0 +1,63 @@
+"""The gate's rule: is the challenger surely better than the champion on the same images?"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from sklearn.metrics import adjusted_rand_score
+
+from ganamis.clustering.scores import ari_difference
+from ganamis.errors import UserError
+
+KEYS = ["held_out", "id", "generator"]
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """Mean open-world ARI of both, and the paired bootstrap of their difference.
+
+    low, high: bounds of the difference's interval, each one-sided at the gate's confidence.
+    """
+
+    challenger_ari: float
+    champion_ari: float
+    difference: float
+    low: float
+    high: float
+
+
+def compare(
+    challenger: pd.DataFrame,
+    champion: pd.DataFrame,
+    *,
+    confidence: float,
+    bootstrap: int,
+    seed: int,
+) -> Comparison:
+    """Compare two clusterings of the same open-world folds.
+
+    Args:
+        challenger, champion: columns `held_out`, `id`, `generator` and `label`, in any order.
+        bootstrap: paired resamples of the images of each fold.
+
+    Raises:
+        UserError: the tables do not hold the same images.
+    """
+    both = challenger.merge(
+        champion, on=KEYS, suffixes=("_challenger", "_champion"), validate="one_to_one"
+    )
+    if not len(both) == len(challenger) == len(champion) or both.empty:
+        raise UserError(
+            f"challenger and champion were scored on {len(challenger)} and {len(champion)} images "
+            f"of which they share {len(both)}; register both on the same data, splits and seed"
+        )
+    draws, aris = [], []
+    for _, fold in both.sort_values(KEYS).groupby("held_out"):
+        truth = fold["generator"].to_numpy(dtype=str)
+        first, second = fold["label_challenger"].to_numpy(), fold["label_champion"].to_numpy()
+        draws.append(ari_difference(first, second, truth, bootstrap=bootstrap, seed=seed))
+        aris.append([adjusted_rand_score(truth, labels) for labels in (first, second)])
+    differences = np.mean(draws, axis=0)
+    ours, theirs = np.mean(aris, axis=0).tolist()
+    low, high = np.quantile(differences, [1 - confidence, confidence]).tolist()
+    return Comparison(ours, theirs, ours - theirs, low, high)

@@ -1,0 +1,241 @@
+"""Aliases of the registered model: promote past the gate, roll back, one at a time.
+
+Every prefix of the writes is a valid state: evidence is written as tags first, then `previous`, and
+`champion` last. docs/registry.md says what holds after an interruption.
+"""
+
+import hashlib
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+from filelock import FileLock, Timeout
+from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+
+from ganamis.errors import UserError
+from ganamis.gate import compare
+from ganamis.registry import CHAMPION, MODEL, PREVIOUS, evidence, stored_extractor, version_of
+
+WAIT = 180  # seconds for another promotion or rollback to end
+SQLITE = "sqlite:///"
+Rescore = Callable[[Path, ModelVersion], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Decision:
+    """What the gate decided, and on what evidence; None where there was nothing to compare with.
+
+    challenger_ari, champion_ari: mean open-world ARI on development. difference: the first less
+    the second; low, high: its one-sided bootstrap bounds. rescored: the champion was scored anew on
+    the challenger's data.
+    """
+
+    promoted: bool
+    reason: str
+    challenger: int
+    champion: int | None
+    data_digest: str
+    margin: float
+    confidence: float
+    challenger_ari: float | None = None
+    champion_ari: float | None = None
+    difference: float | None = None
+    low: float | None = None
+    high: float | None = None
+    rescored: bool = False
+    challenger_commit: str = "none"
+    champion_commit: str = "none"
+    challenger_run: str = ""
+    champion_run: str = ""
+    decided_at: str = ""
+
+
+@dataclass(frozen=True)
+class Rollback:
+    """champion: the version that serves again. replaced: the one that served until now."""
+
+    champion: int
+    replaced: int
+    rolled_back_at: str
+
+
+@contextmanager
+def alone() -> Iterator[None]:
+    """Hold the registry's promotion lock; the operating system frees it when a process dies.
+
+    It lies beside a local store's file. For a remote store it keeps processes of one machine
+    apart; `_move_champion` looks once more for what others did.
+
+    Raises:
+        UserError: another process has held it for `WAIT` seconds.
+    """
+    store = mlflow.get_registry_uri()
+    if store.startswith(SQLITE):
+        path = Path(store.removeprefix(SQLITE) + ".promotion.lock")
+    else:
+        name = hashlib.sha256(store.encode()).hexdigest()[:16]
+        path = Path(tempfile.gettempdir()) / f"ganamis-{name}.promotion.lock"
+    try:
+        with FileLock(path, timeout=WAIT):
+            yield
+    except Timeout:
+        raise UserError(
+            f"another promotion or rollback has been at work for over {WAIT} s; "
+            "try again when it has ended"
+        ) from None
+
+
+def promote(
+    number: int,
+    *,
+    data_digest: str,
+    rescore: Rescore,
+    margin: float,
+    confidence: float,
+    bootstrap: int,
+    seed: int,
+) -> Decision:
+    """Make version `number` champion if it surely beats the present one on the same data.
+
+    Args:
+        data_digest: of the present data set; a challenger scored on other data is refused.
+        rescore: evidence of a champion that was scored on other data, from its extractor's folder
+            and its version.
+        margin: ARI by which the challenger must lead, at the given one-sided confidence.
+        bootstrap: paired resamples of the development images.
+
+    Raises:
+        UserError: no such version, other data, a damaged champion, or another promotion came
+            first. The registry is left as it was.
+    """
+    client = mlflow.MlflowClient()
+    try:
+        challenger = client.get_model_version(MODEL, str(number))
+    except MlflowException as error:
+        raise UserError(
+            f"{MODEL} version {number} is not in this registry; run `dvc repro -f -s register`"
+        ) from error
+    if challenger.tags.get("data_digest") != data_digest:
+        raise UserError(
+            f"version {number} was scored on data {challenger.tags.get('data_digest')}, but the "
+            f"data set is now {data_digest}; run `dvc repro promote`, which registers on it first"
+        )
+    with alone():
+        champion = version_of(CHAMPION)
+        decision = _decide(
+            challenger,
+            champion,
+            rescore,
+            margin=margin,
+            confidence=confidence,
+            bootstrap=bootstrap,
+            seed=seed,
+        )
+        if champion is not None and champion.version == challenger.version:
+            return decision
+        for key, value in asdict(decision).items():
+            client.set_model_version_tag(MODEL, challenger.version, f"gate.{key}", str(value))
+        if decision.promoted:
+            _move_champion(client, champion, challenger)
+    return decision
+
+
+def _move_champion(
+    client: mlflow.MlflowClient, seen: ModelVersion | None, new: ModelVersion
+) -> None:
+    """Keep the champion as `previous`, then move the alias, unless somebody else just did."""
+    now = version_of(CHAMPION)
+    if (now and now.version) != (seen and seen.version):
+        raise UserError(
+            f"another promotion made version {now and now.version} champion meanwhile; "
+            "run `ganamis promote` again to be compared with it"
+        )
+    if seen is not None:
+        client.set_registered_model_alias(MODEL, PREVIOUS, seen.version)
+    client.set_registered_model_alias(MODEL, CHAMPION, new.version)
+
+
+def _decide(
+    challenger: ModelVersion,
+    champion: ModelVersion | None,
+    rescore: Rescore,
+    *,
+    margin: float,
+    confidence: float,
+    bootstrap: int,
+    seed: int,
+) -> Decision:
+    def verdict(promoted: bool, reason: str, **found: float | bool) -> Decision:
+        return Decision(
+            promoted,
+            reason,
+            int(challenger.version),
+            None if champion is None else int(champion.version),
+            challenger.tags["data_digest"],
+            margin,
+            confidence,
+            challenger_commit=challenger.tags.get("git_commit", "none"),
+            champion_commit=champion.tags.get("git_commit", "none") if champion else "none",
+            challenger_run=challenger.run_id or "",
+            champion_run=champion.run_id or "" if champion else "",
+            decided_at=_now(),
+            **found,  # type: ignore[arg-type]
+        )
+
+    stored_extractor(challenger)
+    ours = evidence(challenger)
+    if champion is None:
+        return verdict(True, "there was no champion")
+    if champion.version == challenger.version:
+        return verdict(False, "it is the champion already")
+    rescored = champion.tags.get("data_digest") != challenger.tags["data_digest"]
+    try:
+        extractor = stored_extractor(champion)
+        theirs = rescore(extractor, champion) if rescored else evidence(champion)
+    except UserError as error:
+        raise UserError(
+            f"the champion cannot be compared with: {error}. Nothing was changed. "
+            "Run `ganamis rollback` to go back to the version before it, or take the alias away "
+            f"with `mlflow.MlflowClient().delete_registered_model_alias('{MODEL}', '{CHAMPION}')`, "
+            "after which the next promotion has no champion to beat"
+        ) from error
+    found = compare(ours, theirs, confidence=confidence, bootstrap=bootstrap, seed=seed)
+    better = found.low > margin
+    reason = f"{'better' if better else 'not better'} by more than {margin} at {confidence:.0%}"
+    return verdict(better, reason, **asdict(found), rescored=rescored)
+
+
+def roll_back() -> Rollback:
+    """Let `previous` serve again; what it replaces becomes `previous`.
+
+    Raises:
+        UserError: there is no version to go back to. The registry is left as it was.
+    """
+    client = mlflow.MlflowClient()
+    with alone():
+        champion, previous = version_of(CHAMPION), version_of(PREVIOUS)
+        if champion is None or previous is None or champion.version == previous.version:
+            raise UserError(
+                f"there is no version to go back to: champion is "
+                f"{champion.version if champion else 'none'} and previous is "
+                f"{previous.version if previous else 'none'}; give the alias by hand with "
+                f"`mlflow.MlflowClient().set_registered_model_alias('{MODEL}', '{CHAMPION}', "
+                "'<version>')`"
+            )
+        done = Rollback(int(previous.version), int(champion.version), _now())
+        for version in (champion, previous):
+            for key, value in asdict(done).items():
+                client.set_model_version_tag(MODEL, version.version, f"rollback.{key}", str(value))
+        client.set_registered_model_alias(MODEL, CHAMPION, previous.version)
+        client.set_registered_model_alias(MODEL, PREVIOUS, champion.version)
+    return done
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

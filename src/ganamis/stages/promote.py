@@ -1,0 +1,54 @@
+"""`promote` and `rollback`: the challenger past the gate, or the champion before it back."""
+
+from dataclasses import asdict
+from pathlib import Path
+
+import pandas as pd
+from mlflow.entities.model_registry import ModelVersion
+
+from ganamis import promotion, tracking
+from ganamis.clustering.selection import fold_clusters
+from ganamis.extractors.loading import load_extractor
+from ganamis.files import read_json, write_json
+from ganamis.params import Params
+from ganamis.stages.paths import PROMOTE, REGISTER, ROLLBACK, Ingested, read_ingested
+from ganamis.stages.train import development_set
+
+
+def promote(params: Params) -> None:
+    """Let the gate compare the challenger with the champion; write its decision."""
+    version = read_json(REGISTER / "version.json", stage="register")
+    data = read_ingested(params)
+    tracking.connect()
+    decision = promotion.promote(
+        version["version"],
+        data_digest=data.digest,
+        rescore=lambda folder, champion: _rescore(folder, champion, data, params),
+        **params.promote.model_dump(),
+        seed=params.seed,
+    )
+    write_json(PROMOTE / "decision.json", asdict(decision))
+    outcome = "is champion" if decision.promoted else "is not promoted"
+    print(f"Version {decision.challenger} {outcome}: {decision.reason}.")
+
+
+def _rescore(folder: Path, champion: ModelVersion, data: Ingested, params: Params) -> pd.DataFrame:
+    """Open-world clusters of the present development images by the champion as it is stored.
+
+    Exact for an extractor that learns nothing, such as the spectrum. A trained one may have seen
+    the generator that a fold holds out, which can only flatter it: the champion stays in doubt.
+    """
+    extractor = load_extractor(folder)
+    development = development_set(data, tuple(params.active.degradations), params)
+    folds = (development.fold(name, extractor) for name in development.names)
+    return fold_clusters(
+        folds, champion.tags["clusterer"], settings=params.cluster, seed=params.seed
+    )
+
+
+def rollback() -> None:
+    """Put the champion before the present one back, and say so."""
+    tracking.connect()
+    done = promotion.roll_back()
+    write_json(ROLLBACK / "rollback.json", asdict(done))
+    print(f"Version {done.champion} is champion again; version {done.replaced} is previous.")
