@@ -1,10 +1,14 @@
 """The gate and the aliases on a real registry: every case, and the state it leaves."""
 
+import fcntl
+import json
 import multiprocessing
 import os
 import shutil
 import signal
+import socket
 from collections.abc import Iterator
+from dataclasses import asdict
 from pathlib import Path
 
 import mlflow
@@ -93,6 +97,10 @@ def state() -> tuple[int | None, int | None]:
     return tuple(None if v is None else int(v.version) for v in found)  # type: ignore[return-value]
 
 
+def recorded(number: int) -> dict[str, object]:
+    return json.loads(tags(number)[promotion.DECISION])
+
+
 def tags(number: int) -> dict[str, str]:
     return dict(mlflow.MlflowClient().get_model_version(MODEL, str(number)).tags)
 
@@ -101,7 +109,8 @@ def test_no_champion_yet(store: Path) -> None:
     decision = promote(GOOD)
     assert decision.promoted and decision.champion is None and decision.low is None
     assert state() == (GOOD, None)
-    assert tags(GOOD)["gate.promoted"] == "True" and tags(GOOD)["gate.decided_at"]
+    assert tags(GOOD)["gate.outcome"] == "promoted" and tags(GOOD)["gate.against"] == "none"
+    assert recorded(GOOD) == asdict(decision)
 
 
 @pytest.mark.parametrize(
@@ -128,7 +137,10 @@ def test_the_decision_and_its_evidence(
     if challenger == BARELY:
         assert decision.difference > 0 >= decision.low
     written = tags(challenger)
-    assert written["gate.low"] == str(decision.low) and written["gate.champion"] == str(champion)
+    assert recorded(challenger) == asdict(decision)
+    assert written["gate.outcome"] == ("promoted" if wins else "not promoted")
+    assert written["gate.against"] == f"version {champion}"
+    assert written["gate.difference"].endswith(f"at least {decision.low:+.4f}")
     assert written["gate.data_digest"] == DIGEST and written["gate.reason"] == decision.reason
 
 
@@ -150,7 +162,7 @@ def test_a_damaged_champion_is_neither_beaten_nor_believed(store: Path) -> None:
     crown(DAMAGED, previous=SAME)
     with pytest.raises(UserError, match="version 6 are damaged .* `ganamis rollback`"):
         promote(GOOD)
-    assert state() == (DAMAGED, SAME) and "gate.promoted" not in tags(GOOD)
+    assert state() == (DAMAGED, SAME) and promotion.DECISION not in tags(GOOD)
     promotion.roll_back()
     assert state() == (SAME, DAMAGED)
 
@@ -162,11 +174,44 @@ def test_a_damaged_challenger_is_refused(store: Path) -> None:
 
 
 def test_the_same_version_twice(store: Path) -> None:
-    promote(GOOD)
+    first = promote(GOOD)
     before = tags(GOOD)
-    again = promote(GOOD)
-    assert not again.promoted and again.reason == "it is the champion already"
+    assert promote(GOOD) == first
     assert state() == (GOOD, None) and tags(GOOD) == before
+
+
+def test_a_champion_made_by_hand(store: Path) -> None:
+    crown(GOOD)
+    decision = promote(GOOD)
+    assert not decision.promoted and decision.reason == "it is the champion already"
+    assert state() == (GOOD, None) and promotion.DECISION not in tags(GOOD)
+
+
+def test_a_server_that_does_not_answer_is_not_an_empty_registry(
+    store: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    crown(GOOD)
+    monkeypatch.setenv("MLFLOW_HTTP_REQUEST_MAX_RETRIES", "0")
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))  # and never listens
+        away = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        mlflow.set_registry_uri(away)
+        for ask in (lambda: version_of(CHAMPION), lambda: promote(BAD), promotion.roll_back):
+            with pytest.raises(UserError, match=f"registry at '{away}' does not answer"):
+                ask()
+    mlflow.set_registry_uri(f"sqlite:///{store}")
+    assert state() == (GOOD, None)
+
+
+def test_who_waits_in_vain_is_told(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    crown(BAD)
+    monkeypatch.setattr(promotion, "WAIT", 0.2)
+    with open(f"{store}.promotion.lock", "w") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        for act in (lambda: promote(GOOD), promotion.roll_back):
+            with pytest.raises(UserError, match="another promotion or rollback has been at work"):
+                act()
+    assert state() == (BAD, None) and promotion.DECISION not in tags(GOOD)
 
 
 def test_an_unknown_version(store: Path) -> None:
@@ -218,11 +263,11 @@ def _promote_in_process(store: str, number: int, answers: "multiprocessing.Queue
 
 
 def _die_after(store: str, number: int, writes: int) -> None:
-    """Promote, and be killed right after so many writes to the registry."""
+    """Promote, or roll back (number 0), and be killed right after so many writes."""
     mlflow.set_tracking_uri(store)
     mlflow.set_registry_uri(store)
     left = [writes]
-    for name in ("set_model_version_tag", "set_registered_model_alias"):
+    for name in WRITES:
         genuine = getattr(mlflow.MlflowClient, name)
 
         def counted(*args: object, genuine: object = genuine, **settings: object) -> None:
@@ -232,7 +277,10 @@ def _die_after(store: str, number: int, writes: int) -> None:
                 os.kill(os.getpid(), signal.SIGKILL)
 
         setattr(mlflow.MlflowClient, name, counted)
-    promote(number)
+    if number:
+        promote(number)
+    else:
+        promotion.roll_back()
 
 
 def processes() -> multiprocessing.context.ForkServerContext:
@@ -255,38 +303,90 @@ def test_eight_promotions_at_once(store: Path) -> None:
         child.join()
     assert all("better by more than" in answer for answer in said), said
     champion, previous = state()
-    won = [number for number in EIGHT if tags(number)["gate.promoted"] == "True"]
+    won = [number for number in EIGHT if recorded(number)["promoted"]]
     assert champion in won and previous in {BAD, *won} - {champion}
     # Whoever serves now was beaten by nobody who came later.
-    lost = [number for number in EIGHT if tags(number)["gate.champion"] == str(champion)]
-    assert all(tags(number)["gate.promoted"] == "False" for number in lost)
-    aris = {number: float(tags(number)["gate.challenger_ari"]) for number in won}
+    lost = [number for number in EIGHT if recorded(number)["champion"] == champion]
+    assert not any(recorded(number)["promoted"] for number in lost)
+    aris = {number: recorded(number)["challenger_ari"] for number in won}
     assert aris[champion] == max(aris.values())
 
 
-TAGS = len(Decision.__dataclass_fields__)
+WRITES = ("set_model_version_tag", "set_registered_model_tag", "set_registered_model_alias")
+EVIDENCE_TAGS, ROLLBACK_TAGS = 8, 6  # written before any alias moves
 
 
 @pytest.mark.parametrize(
     ("writes", "left"),
     [
-        pytest.param(1, (BAD, None), id="within the tags"),
-        pytest.param(TAGS, (BAD, None), id="before previous"),
-        pytest.param(TAGS + 1, (BAD, BAD), id="before champion"),
-        pytest.param(TAGS + 2, (GOOD, BAD), id="after champion"),
+        pytest.param(1, (BAD, SAME), id="within the tags"),
+        pytest.param(EVIDENCE_TAGS, (BAD, SAME), id="after the tags"),
+        pytest.param(EVIDENCE_TAGS + 1, (BAD, SAME), id="before previous"),
+        pytest.param(EVIDENCE_TAGS + 2, (BAD, BAD), id="before champion"),
+        pytest.param(EVIDENCE_TAGS + 3, (GOOD, BAD), id="after champion"),
     ],
 )
-def test_killed_between_two_writes(
+def test_a_promotion_killed_between_two_writes(
     store: Path, writes: int, left: tuple[int | None, int | None]
 ) -> None:
-    crown(BAD)
-    child = processes().Process(target=_die_after, args=(f"sqlite:///{store}", GOOD, writes))
+    crown(BAD, previous=SAME)
+    _killed(store, GOOD, writes)
+    assert state() == left
+    promote(GOOD)  # the lock died with its holder, and the work is finished
+    assert state() == (GOOD, BAD) and recorded(GOOD)["promoted"]
+
+
+@pytest.mark.parametrize(
+    ("writes", "left"),
+    [
+        pytest.param(ROLLBACK_TAGS + 1, (GOOD, BAD), id="before previous"),
+        pytest.param(ROLLBACK_TAGS + 2, (GOOD, GOOD), id="before champion"),
+        pytest.param(ROLLBACK_TAGS + 3, (BAD, GOOD), id="after champion"),
+    ],
+)
+def test_a_rollback_killed_between_two_writes(
+    store: Path, writes: int, left: tuple[int, int]
+) -> None:
+    crown(GOOD, previous=BAD)
+    _killed(store, 0, writes)
+    assert state() == left
+    moved = left == (BAD, GOOD)
+    promotion.roll_back()
+    assert state() == ((GOOD, BAD) if moved else (BAD, GOOD))
+
+
+@pytest.mark.parametrize("previous", [None, SAME])
+def test_a_promotion_that_died_before_its_last_write_can_be_rolled_back(
+    store: Path, previous: int | None
+) -> None:
+    crown(BAD, previous)
+    _killed(store, GOOD, EVIDENCE_TAGS + 2)
+    assert state() == (BAD, BAD)
+    if previous is None:
+        with pytest.raises(UserError, match="previous is none"):
+            promotion.roll_back()
+        assert state() == (BAD, None)
+    else:
+        promotion.roll_back()
+        assert state() == (SAME, BAD)
+
+
+def test_whoever_comes_next_puts_previous_back_even_if_it_loses(store: Path) -> None:
+    crown(SAME, previous=BAD)
+    client = mlflow.MlflowClient()
+    client.set_registered_model_tag(
+        MODEL, promotion.MOVE, json.dumps({"champion": str(SAME), "previous": str(BAD)})
+    )
+    crown(SAME, previous=SAME)  # what a kill before the last write leaves
+    assert not promote(GOOD).promoted
+    assert state() == (SAME, BAD)
+
+
+def _killed(store: Path, number: int, writes: int) -> None:
+    child = processes().Process(target=_die_after, args=(f"sqlite:///{store}", number, writes))
     child.start()
     child.join(timeout=120)
     assert child.exitcode == -signal.SIGKILL
-    assert state() == left
-    promote(GOOD)  # the lock died with its holder, and the work is finished
-    assert state() == (GOOD, BAD)
 
 
 def test_comparison_joins_by_image_and_wants_the_same_images() -> None:

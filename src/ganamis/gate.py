@@ -26,6 +26,12 @@ class Comparison:
     high: float
 
 
+def same_images(first: pd.DataFrame, second: pd.DataFrame) -> bool:
+    """Whether two tables of open-world clusters hold the same images in the same folds."""
+    one, two = (set(t[KEYS].itertuples(index=False, name=None)) for t in (first, second))
+    return one == two
+
+
 def compare(
     challenger: pd.DataFrame,
     champion: pd.DataFrame,

@@ -1,10 +1,11 @@
 """Aliases of the registered model: promote past the gate, roll back, one at a time.
 
-Every prefix of the writes is a valid state: evidence is written as tags first, then `previous`, and
-`champion` last. docs/registry.md says what holds after an interruption.
+Evidence is written as tags first, then `previous`, and `champion` last. Where a process dies
+between the last two, whoever comes next puts `previous` back. docs/registry.md has the cases.
 """
 
 import hashlib
+import json
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -16,14 +17,23 @@ import mlflow
 import pandas as pd
 from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
-from mlflow.exceptions import MlflowException
 
 from ganamis.errors import UserError
-from ganamis.gate import compare
-from ganamis.registry import CHAMPION, MODEL, PREVIOUS, evidence, stored_extractor, version_of
+from ganamis.gate import compare, same_images
+from ganamis.registry import (
+    CHAMPION,
+    MODEL,
+    PREVIOUS,
+    evidence,
+    stored_extractor,
+    version_numbered,
+    version_of,
+)
 
 WAIT = 180  # seconds for another promotion or rollback to end
 SQLITE = "sqlite:///"
+DECISION = "gate.decision"  # tag of a version: the whole decision, in one write
+MOVE = "gate.move"  # tag of the model: champion and previous before the last move of aliases
 Rescore = Callable[[Path, ModelVersion], pd.DataFrame]
 
 
@@ -33,7 +43,7 @@ class Decision:
 
     challenger_ari, champion_ari: mean open-world ARI on development. difference: the first less
     the second; low, high: its one-sided bootstrap bounds. rescored: the champion was scored anew on
-    the challenger's data.
+    the challenger's data and folds.
     """
 
     promoted: bool
@@ -70,7 +80,7 @@ def alone() -> Iterator[None]:
     """Hold the registry's promotion lock; the operating system frees it when a process dies.
 
     It lies beside a local store's file. For a remote store it keeps processes of one machine
-    apart; `_move_champion` looks once more for what others did.
+    apart; `_move` looks once more for what others did.
 
     Raises:
         UserError: another process has held it for `WAIT` seconds.
@@ -105,8 +115,8 @@ def promote(
 
     Args:
         data_digest: of the present data set; a challenger scored on other data is refused.
-        rescore: evidence of a champion that was scored on other data, from its extractor's folder
-            and its version.
+        rescore: evidence of a champion that was scored on other data or in other folds, from its
+            extractor's folder and its version.
         margin: ARI by which the challenger must lead, at the given one-sided confidence.
         bootstrap: paired resamples of the development images.
 
@@ -115,18 +125,14 @@ def promote(
             first. The registry is left as it was.
     """
     client = mlflow.MlflowClient()
-    try:
-        challenger = client.get_model_version(MODEL, str(number))
-    except MlflowException as error:
-        raise UserError(
-            f"{MODEL} version {number} is not in this registry; run `dvc repro -f -s register`"
-        ) from error
+    challenger = version_numbered(number)
     if challenger.tags.get("data_digest") != data_digest:
         raise UserError(
             f"version {number} was scored on data {challenger.tags.get('data_digest')}, but the "
             f"data set is now {data_digest}; run `dvc repro promote`, which registers on it first"
         )
     with alone():
+        _mend(client)
         champion = version_of(CHAMPION)
         decision = _decide(
             challenger,
@@ -139,16 +145,59 @@ def promote(
         )
         if champion is not None and champion.version == challenger.version:
             return decision
-        for key, value in asdict(decision).items():
-            client.set_model_version_tag(MODEL, challenger.version, f"gate.{key}", str(value))
+        for key, value in _tags(decision).items():
+            client.set_model_version_tag(MODEL, challenger.version, key, value)
         if decision.promoted:
-            _move_champion(client, champion, challenger)
+            _move(client, champion, challenger)
     return decision
 
 
-def _move_champion(
-    client: mlflow.MlflowClient, seen: ModelVersion | None, new: ModelVersion
-) -> None:
+def _tags(decision: Decision) -> dict[str, str]:
+    """The decision for a reader, and whole for `_recorded`."""
+    ari = difference = "nothing to compare with"
+    if decision.difference is not None:
+        again = ", scored again" if decision.rescored else ""
+        ari = f"{decision.challenger_ari:.4f} against {decision.champion_ari:.4f}{again}"
+        difference = f"{decision.difference:+.4f}, at least {decision.low:+.4f}"
+    return {
+        "gate.outcome": "promoted" if decision.promoted else "not promoted",
+        "gate.reason": decision.reason,
+        "gate.against": "none" if decision.champion is None else f"version {decision.champion}",
+        "gate.ari": ari,
+        "gate.difference": difference,
+        "gate.data_digest": decision.data_digest,
+        "gate.decided_at": decision.decided_at,
+        DECISION: json.dumps(asdict(decision)),
+    }
+
+
+def _recorded(version: ModelVersion) -> Decision | None:
+    """The decision that made a version champion, or None where its tags tell of none."""
+    try:
+        decision = Decision(**json.loads(version.tags.get(DECISION, "")))
+    except (ValueError, TypeError):
+        return None
+    return decision if decision.promoted else None
+
+
+def _mend(client: mlflow.MlflowClient) -> None:
+    """Put `previous` back where a process died before the last write of a move.
+
+    Only there do both aliases name one version, and the tag says what `previous` was.
+    """
+    champion, previous = version_of(CHAMPION), version_of(PREVIOUS)
+    if champion is None or previous is None or champion.version != previous.version:
+        return
+    before = json.loads(client.get_registered_model(MODEL).tags.get(MOVE, "{}"))
+    if before.get("champion") != str(champion.version):
+        return
+    if before["previous"] is None:
+        client.delete_registered_model_alias(MODEL, PREVIOUS)
+    else:
+        client.set_registered_model_alias(MODEL, PREVIOUS, before["previous"])
+
+
+def _move(client: mlflow.MlflowClient, seen: ModelVersion | None, new: ModelVersion) -> None:
     """Keep the champion as `previous`, then move the alias, unless somebody else just did."""
     now = version_of(CHAMPION)
     if (now and now.version) != (seen and seen.version):
@@ -157,6 +206,12 @@ def _move_champion(
             "run `ganamis promote` again to be compared with it"
         )
     if seen is not None:
+        previous = version_of(PREVIOUS)
+        before = {
+            "champion": str(seen.version),
+            "previous": None if previous is None else str(previous.version),
+        }
+        client.set_registered_model_tag(MODEL, MOVE, json.dumps(before))
         client.set_registered_model_alias(MODEL, PREVIOUS, seen.version)
     client.set_registered_model_alias(MODEL, CHAMPION, new.version)
 
@@ -193,11 +248,14 @@ def _decide(
     if champion is None:
         return verdict(True, "there was no champion")
     if champion.version == challenger.version:
-        return verdict(False, "it is the champion already")
-    rescored = champion.tags.get("data_digest") != challenger.tags["data_digest"]
+        return _recorded(challenger) or verdict(False, "it is the champion already")
     try:
         extractor = stored_extractor(champion)
-        theirs = rescore(extractor, champion) if rescored else evidence(champion)
+        same_data = champion.tags.get("data_digest") == challenger.tags["data_digest"]
+        theirs = evidence(champion) if same_data else None
+        rescored = theirs is None or not same_images(ours, theirs)
+        if theirs is None or rescored:
+            theirs = rescore(extractor, champion)
     except UserError as error:
         raise UserError(
             f"the champion cannot be compared with: {error}. Nothing was changed. "
@@ -219,6 +277,7 @@ def roll_back() -> Rollback:
     """
     client = mlflow.MlflowClient()
     with alone():
+        _mend(client)
         champion, previous = version_of(CHAMPION), version_of(PREVIOUS)
         if champion is None or previous is None or champion.version == previous.version:
             raise UserError(
@@ -232,8 +291,7 @@ def roll_back() -> Rollback:
         for version in (champion, previous):
             for key, value in asdict(done).items():
                 client.set_model_version_tag(MODEL, version.version, f"rollback.{key}", str(value))
-        client.set_registered_model_alias(MODEL, CHAMPION, previous.version)
-        client.set_registered_model_alias(MODEL, PREVIOUS, champion.version)
+        _move(client, champion, previous)
     return done
 
 

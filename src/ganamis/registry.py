@@ -1,5 +1,6 @@
 """The model registry: register a challenger, and read what a version holds."""
 
+import json
 import logging
 from collections.abc import Mapping
 from importlib.metadata import packages_distributions, version
@@ -22,6 +23,8 @@ MODEL = "ganamis"
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 EVIDENCE = "evidence"  # artifact folder: the open-world clusters that the gate compares
 EVIDENCE_FILE = "open_world.csv"
+ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter: of an alias
+ARCHIVES = {".npz", ".keras"}
 DESCRIPTION = """\
 Which generative model made a medical image? Encoded image in; cluster, generator and score out.
 
@@ -113,11 +116,38 @@ def _requirements() -> list[str]:
 
 
 def version_of(alias: str) -> ModelVersion | None:
-    """The version that bears an alias, or None."""
+    """The version that bears an alias, or None.
+
+    Raises:
+        UserError: the registry does not answer; that is not the same as having none.
+    """
     try:
         return mlflow.MlflowClient().get_model_version_by_alias(MODEL, alias)
-    except MlflowException:
-        return None
+    except MlflowException as error:
+        if error.error_code in ABSENT:
+            return None
+        raise _silent(error) from error
+
+
+def version_numbered(number: int) -> ModelVersion:
+    """The version of that number.
+
+    Raises:
+        UserError: there is none, or the registry does not answer.
+    """
+    try:
+        return mlflow.MlflowClient().get_model_version(MODEL, str(number))
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise _silent(error) from error
+        raise UserError(
+            f"{MODEL} version {number} is not in this registry; run `dvc repro -f -s register`"
+        ) from error
+
+
+def _silent(error: MlflowException) -> UserError:
+    where = mlflow.get_registry_uri()
+    return UserError(f"the registry at '{where}' does not answer ({error}); try again when it does")
 
 
 def evidence(model: ModelVersion) -> pd.DataFrame:
@@ -140,25 +170,33 @@ def evidence(model: ModelVersion) -> pd.DataFrame:
 
 
 def stored_extractor(model: ModelVersion) -> Path:
-    """The folder of a version's extractor; checksums of its assignment rule are verified.
+    """The folder of a version's extractor; all its archives and JSON files are whole.
 
-    Only that version's own code, which is stored with it, need understand the rule.
+    Only that version's own code, which is stored with it, need understand what they say.
 
     Raises:
         UserError: an artifact is missing or damaged.
     """
     try:
         folder = Path(mlflow.artifacts.download_artifacts(model.source)) / "artifacts"
-        with ZipFile(folder / "assignment.npz") as archive:
-            if broken := archive.testzip():
-                raise OSError(f"'{broken}' in assignment.npz does not match its checksum")
         if not (folder / "extractor").is_dir():
             raise OSError("the folder 'extractor' is missing")
+        for path in (folder / "assignment.npz", *sorted((folder / "extractor").rglob("*"))):
+            _check_whole(path)
     except (MlflowException, OSError, ValueError, KeyError, BadZipFile) as error:
         raise UserError(
             f"the artifacts of {MODEL} version {model.version} are damaged ({error})"
         ) from error
     return folder / "extractor"
+
+
+def _check_whole(path: Path) -> None:
+    if path.suffix in ARCHIVES:
+        with ZipFile(path) as archive:
+            if broken := archive.testzip():
+                raise OSError(f"'{broken}' in {path.name} does not match its checksum")
+    elif path.suffix == ".json" and not isinstance(json.loads(path.read_bytes()), dict):
+        raise ValueError(f"{path.name} holds no settings")
 
 
 def load_model(uri: str) -> Any:

@@ -8,6 +8,8 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ganamis import promotion, tracking
 from ganamis.clustering.selection import fold_clusters
+from ganamis.errors import UserError
+from ganamis.extractors.candidates import candidate
 from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, write_json
 from ganamis.params import Params
@@ -37,9 +39,21 @@ def _rescore(folder: Path, champion: ModelVersion, data: Ingested, params: Param
 
     Exact for an extractor that learns nothing, such as the spectrum. A trained one may have seen
     the generator that a fold holds out, which can only flatter it: the champion stays in doubt.
+
+    Raises:
+        UserError: the version does not say how it was made, or present code cannot open it.
     """
-    extractor = load_extractor(folder)
-    development = development_set(data, tuple(params.active.degradations), params)
+    for tag in ("architecture", "clusterer"):
+        if tag not in champion.tags:
+            raise UserError(f"version {champion.version} has no tag '{tag}'")
+    try:
+        extractor = load_extractor(folder)
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise UserError(
+            f"the extractor of version {champion.version} cannot be opened ({error!r})"
+        ) from error
+    degradations = candidate(champion.tags["architecture"], params).degradations
+    development = development_set(data, degradations, params)
     folds = (development.fold(name, extractor) for name in development.names)
     return fold_clusters(
         folds, champion.tags["clusterer"], settings=params.cluster, seed=params.seed
