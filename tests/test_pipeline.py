@@ -178,7 +178,7 @@ def test_the_champion_loads_by_alias_and_predicts(finished: Path) -> None:
     answers = model.predict(pd.DataFrame({"image": [*encoded[:3], b"broken"]}))
     assert list(answers.columns) == ["cluster", "generator", "score", "unknown", "error"]
     assert (answers["error"][:3] == "").all()
-    assert "not a PNG" in answers["error"][3] and answers["cluster"][3] == -1
+    assert "neither a PNG nor a JPEG" in answers["error"][3] and answers["cluster"][3] == -1
 
 
 def test_the_report_is_written_and_logged(finished: Path) -> None:
