@@ -6,6 +6,15 @@ import pytest
 
 from tests.builders import build_folder
 
+BROWSER = Path(__file__).parent / "browser"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """One worker runs all tests of a file; those in a browser share one trained project as well."""
+    for item in items:
+        group = BROWSER if BROWSER in item.path.parents else item.path
+        item.add_marker(pytest.mark.xdist_group(str(group)))
+
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

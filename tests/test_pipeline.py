@@ -95,7 +95,7 @@ def _run(folder: Path, *command: str) -> str:
 def _kill_during_training(project: Path) -> None:
     """Start the pipeline and kill -9 everything once the first trial has finished."""
     process = subprocess.Popen(
-        ["dvc", "repro"],
+        ["dvc", "repro", "report"],
         cwd=project,
         env=_environment(),
         stdout=subprocess.DEVNULL,
@@ -115,7 +115,7 @@ def _kill_during_training(project: Path) -> None:
 @pytest.fixture(scope="module")
 def finished(project: Path) -> Path:
     _kill_during_training(project)
-    _run(project, "dvc", "repro")
+    _run(project, "dvc", "repro", "report")
     return project
 
 
@@ -147,7 +147,7 @@ def test_a_killed_search_gives_the_result_of_an_uninterrupted_one(
 
 
 def test_a_second_repro_does_nothing(finished: Path) -> None:
-    output = _run(finished, "dvc", "repro")
+    output = _run(finished, "dvc", "repro", "report")
     assert "Data and pipelines are up to date." in output
 
 

@@ -219,7 +219,10 @@ class Cluster(Strict):
 
 
 class Attribution(Strict):
+    """How clusters are named and single images attributed; see docs/method.md."""
+
     parts: int = Field(ge=2)
+    independent: int = Field(ge=1)
 
 
 class Serve(Strict):

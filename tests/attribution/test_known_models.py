@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from ganamis.attribution.known_models import (
+    EVEN_ODDS,
     Calibration,
-    group_distance,
+    distances,
     join_known,
     lineage,
     name_clusters,
@@ -13,34 +14,36 @@ from ganamis.attribution.known_models import (
 
 
 def test_the_calibration_separates_what_it_was_shown() -> None:
-    distances = np.array([0.1, 0.8, 1.2, 1.0, 4.0, 6.0, 9.0, 5.0])
-    same = distances < 2
-    calibration = Calibration.fit(distances, same)
-    claimed = calibration.probability(distances) >= calibration.threshold
+    apart = np.array([0.1, 0.8, 1.2, 1.0, 4.0, 6.0, 9.0, 5.0])
+    same = apart < 2
+    calibration = Calibration.fit(apart, same)
+    claimed = calibration.probability(apart) >= calibration.threshold
     np.testing.assert_array_equal(claimed, same)
     assert np.all(np.diff(calibration.probability(np.linspace(0, 9, 20))) < 0)
 
 
 def test_without_examples_of_both_kinds_the_rule_is_fixed() -> None:
     calibration = Calibration.fit(np.empty(0), np.empty(0, dtype=bool))
-    assert calibration.probability(np.array([2.5]))[0] == pytest.approx(0.5)
+    assert calibration.probability(np.array([EVEN_ODDS]))[0] == pytest.approx(0.5)
 
 
 def test_names_and_scores() -> None:
     calibration = Calibration(slope=-2.0, intercept=5.0, threshold=0.5)
-    distances = np.array([[0.5, 8.0], [9.0, 7.0], [6.0, 1.0], [5.0, 5.0], [9.0, 0.2]])
-    names, scores = name_clusters(distances, ("a", "b"), calibration)
+    apart = np.array([[0.5, 8.0], [9.0, 7.0], [6.0, 1.0], [5.0, 5.0], [9.0, 0.2]])
+    names, scores = name_clusters(apart, ("a", "b"), calibration)
     assert names == ("a", "unknown-1", "b", "unknown-2", "b")
     assert scores.min() > 0.5 and scores.max() <= 1
 
 
 def test_distances_of_groups_large_and_small() -> None:
     random = np.random.default_rng(0)
-    first, second = random.normal(size=(200, 10)), random.normal(size=(200, 10)) + 2
-    apart = group_distance(first, second, dimensions=8, prior=30.0)
-    assert apart == pytest.approx(2 * np.sqrt(10), rel=0.15)
-    assert group_distance(first[:100], first[100:], dimensions=8, prior=30.0) < 1
-    assert group_distance(first[:1], second, dimensions=8, prior=30.0) > 4
+    known = [random.normal(size=(60, 10)) + 3 * centre for centre in range(3)]
+    asked = [random.normal(size=(count, 10)) + 3 for count in (1, 4, 60)]
+    stranger = [random.normal(size=(4, 10)) - 6]
+    found = distances(asked + stranger, known, prior=30.0, independent=10)
+    assert found.shape == (4, 3)
+    assert (found[:3].argmin(axis=1) == 1).all() and (found[:3, 1] < 0).all()
+    assert (found[3] > 5).all() and (np.delete(found[:3], 1, axis=1) > 5).all()
 
 
 def test_lineage_joins_the_nearest_first() -> None:
@@ -57,7 +60,7 @@ def test_clusters_of_one_known_generator_are_joined() -> None:
 
 
 def test_many_distances_of_zero_do_not_drag_the_threshold_to_zero() -> None:
-    distances = np.array([0.0] * 20 + [6.0, 8.0, 7.0])
-    calibration = Calibration.fit(distances, distances < 1)
+    apart = np.array([0.0] * 20 + [6.0, 8.0, 7.0])
+    calibration = Calibration.fit(apart, apart < 1)
     assert calibration.probability(np.array([1.5]))[0] >= calibration.threshold
     assert calibration.probability(np.array([6.0]))[0] < calibration.threshold

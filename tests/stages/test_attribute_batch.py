@@ -1,5 +1,6 @@
 """`attribute-batch` on a real Spark: the plain model's answers, one row per file, nothing lost."""
 
+import json
 import os
 import re
 import shutil
@@ -144,33 +145,45 @@ def test_a_killed_run_leaves_no_result(project: Path, images: Path) -> None:
     assert not out.exists()
 
 
-@needs_spark
-@pytest.mark.parametrize(
-    ("source", "master", "message"),
-    [
-        ("empty", "local[1]", "'empty' has no files; name the folder"),
-        ("s3a://bucket/prefix", "local[1]", "cannot be listed .* (docs/scaling.md)"),
-        ("data", "local[one", "Spark did not start on master 'local[one'"),
-    ],
+REFUSED = (
+    ("empty", MODEL, "local[1]", "'empty' has no files; name the folder"),
+    ("s3a://bucket/prefix", MODEL, "local[1]", r"cannot be listed .* \(docs/scaling.md\)"),
+    ("data", "models:/ganamis@nobody", "local[1]", "models:/ganamis@nobody"),
+    ("data", MODEL, "local[one", r"Spark did not start on master 'local\[one'"),
 )
-def test_what_spark_refuses_is_one_message(
-    project: Path, source: str, master: str, message: str
-) -> None:
-    (project / "empty").mkdir(exist_ok=True)
-    out = project / "refused.parquet"
-    done = ganamis(project, "attribute-batch", source, "--out", str(out), "--master", master)
-    assert done.returncode == 2, done.stderr
-    assert re.search(re.escape(message).replace(r"\ \.\*\ ", " .* "), done.stderr), done.stderr
-    assert "Traceback" not in done.stderr and not out.exists()
+# One process for all: starting Java takes longer than refusing.
+REFUSE = """
+import json, sys
+from ganamis.errors import UserError
+from ganamis.params import load_params
+from ganamis.stages.attribute_batch import attribute_batch
+messages = []
+for source, model, master, _ in json.loads(sys.argv[1]):
+    try:
+        attribute_batch(source, load_params(), out="refused.parquet", model=model, master=master)
+        messages.append("")
+    except UserError as error:
+        messages.append(str(error))
+print(json.dumps(messages))
+"""
 
 
 @needs_spark
-def test_an_absent_model_is_named(project: Path) -> None:
-    out = project / "refused.parquet"
-    options = ("--out", str(out), "--model", "models:/ganamis@nobody", "--master", "local[1]")
-    done = ganamis(project, "attribute-batch", "data", *options)
-    assert done.returncode == 2, done.stderr
-    assert "models:/ganamis@nobody" in done.stderr and "Traceback" not in done.stderr
+def test_what_spark_or_the_registry_refuses_is_one_message(project: Path) -> None:
+    (project / "empty").mkdir()
+    done = subprocess.run(
+        [sys.executable, "-c", REFUSE, json.dumps(REFUSED)],
+        cwd=project,
+        env=_environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    messages = json.loads(done.stdout.splitlines()[-1])
+    for (*_, expected), message in zip(REFUSED, messages, strict=True):
+        assert re.search(expected, message), message
+    assert not (project / "refused.parquet").exists()
 
 
 def test_a_missing_folder_is_named(project: Path) -> None:

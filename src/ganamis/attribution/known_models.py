@@ -7,35 +7,36 @@ from scipy.cluster.hierarchy import linkage
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 
-from ganamis.clustering.separation import (
-    LEAST_DISTANCE,
-    fisher_projection,
-    local_coordinates,
-    standard_distance,
-)
+from ganamis.clustering.plda import Plda
 
 UNKNOWN = "unknown"
+EVEN_ODDS = 10.0  # distance, where development has no examples; its own come to 10 to 16
 
 
-def group_distance(
-    first: np.ndarray, second: np.ndarray, *, dimensions: int, prior: float
-) -> float:
-    """Distance of two groups of whitened points in standard deviations inside a group.
+def distances(
+    groups: list[np.ndarray], references: list[np.ndarray], *, prior: float, independent: int
+) -> np.ndarray:
+    """`[K, G]` distances of groups of whitened points from reference groups, by PLDA.
 
-    Along the cross-fitted Fisher axis; for groups too small for one, the Mahalanobis distance of
-    the means less its bias, `C (1 / A + 1 / B)`.
+    The square root of minus the log-likelihood ratio, which is quadratic in how far means lie
+    apart; negative where one generator is the likelier.
 
     Args:
-        first: `[A, C]`. second: `[B, C]`.
+        groups: K of `[A, C]`. references: G of `[B, C]`; PLDA is fitted on them.
+        prior: of `Plda.fit`. independent: of `Plda.log_likelihood_ratio`.
     """
-    points = local_coordinates(np.concatenate([first, second]), dimensions=dimensions)
-    belongs = np.arange(len(points)) >= len(first)
-    positions = fisher_projection(points, belongs, prior=prior)
-    if positions is not None:
-        return max(0.0, standard_distance(positions, belongs))
-    apart = first.mean(axis=0) - second.mean(axis=0)
-    bias = first.shape[1] * (1 / len(first) + 1 / len(second))
-    return float(np.sqrt(max(0.0, apart @ apart - bias)))
+    labels = np.repeat(np.arange(len(references)), [len(points) for points in references])
+    model = Plda.fit(np.concatenate(references), labels, prior=prior)
+    ratios = np.array(
+        [
+            [
+                model.log_likelihood_ratio(group, known, independent=independent)
+                for known in references
+            ]
+            for group in groups
+        ]
+    )
+    return -np.sign(ratios) * np.sqrt(np.abs(ratios))
 
 
 @dataclass(frozen=True)
@@ -56,11 +57,10 @@ class Calibration:
 
         The logistic function's slope is fitted; its even odds, the rejection threshold, are put
         where the examples, from leave-one-generator-out, are told apart with the fewest mistakes:
-        halfway across the gap, if there is one. Without examples of both kinds they are at the
-        distance of two halves of one Gaussian.
+        halfway across the gap, if there is one.
         """
         if min(len(np.unique(same)), len(np.unique(distances))) < 2:
-            return cls(slope=-2.0, intercept=2.0 * LEAST_DISTANCE, threshold=0.5)
+            return cls(slope=-0.5, intercept=0.5 * EVEN_ODDS, threshold=0.5)
         model = LogisticRegression(class_weight="balanced").fit(distances[:, None], same)
         slope = min(float(model.coef_[0, 0]), -1e-6)
         ordered = np.unique(distances)

@@ -11,7 +11,7 @@ import numpy as np
 
 from ganamis.attribution.known_models import (
     Calibration,
-    group_distance,
+    distances,
     join_known,
     lineage,
     name_clusters,
@@ -24,6 +24,8 @@ from ganamis.data.degradations import CLEAN, degrade
 from ganamis.errors import UserError
 from ganamis.files import read_json, write_json
 
+GROUP_SIZES = (1, 2, 3, 5, 10, 30)  # of the groups that the calibration is shown
+
 
 @dataclass(frozen=True)
 class AttributionConfig:
@@ -32,7 +34,8 @@ class AttributionConfig:
     conditions: degradations whose copies of development teach the nuisance, `clean` among them.
     components: of the basis. dimensions: directions kept of a batch. shrinkage: of the covariance
     inside a condition. emphasis: on what conditions change. condition_components: of the
-    classifier of conditions. open_world: the clusterer.
+    classifier of conditions. independent: images of a group that count when it is named.
+    open_world: the clusterer.
     """
 
     conditions: tuple[str, ...]
@@ -41,6 +44,7 @@ class AttributionConfig:
     shrinkage: float
     emphasis: float
     condition_components: int
+    independent: int
     open_world: OpenWorld
 
 
@@ -96,19 +100,14 @@ def _reference(nuisance: Nuisance, whitening: BatchWhitening) -> dict[str, np.nd
 
 
 def _distances(
-    groups: list[np.ndarray], references: list[np.ndarray], settings: OpenWorld
+    groups: list[np.ndarray], known: dict[str, np.ndarray], config: AttributionConfig
 ) -> np.ndarray:
-    """`[K, G]` distances of groups of points to reference groups."""
-    return np.array(
-        [
-            [
-                group_distance(
-                    group, reference, dimensions=settings.dimensions, prior=settings.prior
-                )
-                for reference in references
-            ]
-            for group in groups
-        ]
+    """`[K, G]` distances of groups of points from the development generators."""
+    return distances(
+        groups,
+        list(known.values()),
+        prior=config.open_world.prior,
+        independent=config.independent,
     )
 
 
@@ -150,20 +149,23 @@ def leave_one_generator_out(
 def calibrate(
     nuisance: Nuisance, views: dict[str, np.ndarray], config: AttributionConfig, *, seed: int
 ) -> Calibration:
-    """Learn from open-world folds how far apart two groups of one generator come to lie."""
-    distances, same = [], []
+    """Learn from open-world folds how far apart groups of one generator come to lie."""
+    found, same = [np.empty(0)], [np.empty(0, dtype=bool)]
     folds = leave_one_generator_out(nuisance, views, config, seed=seed)
+    random = np.random.default_rng(seed)
     for _, _, reference, query, generators in folds:
         whitening = _whiten(reference, query, config)
         points = whitening.transform(query.mean(axis=1))
         known = _reference(reference, whitening)
-        present = np.unique(generators)
-        groups = [points[generators == name] for name in present]
-        distances.append(_distances(groups, list(known.values()), config.open_world).ravel())
-        same.append((present[:, None] == np.array(list(known))).ravel())
-    if not distances:
-        return Calibration.fit(np.empty(0), np.empty(0, dtype=bool))
-    return Calibration.fit(np.concatenate(distances), np.concatenate(same))
+        groups, present = [], []
+        for name in np.unique(generators):
+            rows = np.flatnonzero(generators == name)
+            for size in GROUP_SIZES:
+                groups.append(points[random.permutation(rows)[:size]])
+                present.append(name)
+        found.append(_distances(groups, known, config).ravel())
+        same.append((np.array(present)[:, None] == np.array(list(known))).ravel())
+    return Calibration.fit(np.concatenate(found), np.concatenate(same))
 
 
 @dataclass(frozen=True)
@@ -232,8 +234,8 @@ class FittedAttributor:
     ) -> tuple[list[np.ndarray], tuple[str, ...], np.ndarray]:
         """The clusters' points, names and scores."""
         groups = [points[labels == label] for label in range(labels.max() + 1)]
-        distances = _distances(groups, list(known.values()), self.config.open_world)
-        return groups, *name_clusters(distances, tuple(known), self.calibration)
+        apart = _distances(groups, known, self.config)
+        return groups, *name_clusters(apart, tuple(known), self.calibration)
 
     def attribute(self, images: np.ndarray, *, clusters: int | None) -> Attribution:
         """Cluster and name `[N, H, W]` uint8 images; see `cluster`."""

@@ -82,6 +82,7 @@ def attribution_config(params: Params) -> AttributionConfig:
     numbers = params.cluster.open_world
     return AttributionConfig(
         conditions=(CLEAN, *params.active.degradations),
+        independent=params.attribution.independent,
         open_world=OpenWorld(**numbers.search.model_dump()),
         **numbers.model_dump(exclude={"search"}),
     )
