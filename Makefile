@@ -27,8 +27,8 @@ setup: $(VENV)/installed
 $(VENV)/installed: requirements.txt requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv==0.13.9
-	$(UV) pip install --quiet -r requirements.txt -r requirements-dev.txt
-	$(UV) pip install --quiet --no-deps --editable .
+	$(UV) pip install --quiet --compile-bytecode -r requirements.txt -r requirements-dev.txt
+	$(UV) pip install --quiet --compile-bytecode --no-deps --editable .
 	touch $@
 
 # Pins for every supported Python and platform, from the abstract dependencies in pyproject.toml.

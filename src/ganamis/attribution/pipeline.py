@@ -5,9 +5,11 @@ Embedding is apart from clustering, so that images may stream and only their emb
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from ganamis.attribution.known_models import (
     Calibration,
@@ -24,6 +26,8 @@ from ganamis.data.degradations import CLEAN, degrade
 from ganamis.errors import UserError
 from ganamis.files import read_json, write_json
 
+# One thread for linear algebra: on matrices so small more of them only wait for each other.
+SMALL_MATRICES = partial(threadpool_limits, 1, user_api="blas")
 GROUP_SIZES = (1, 2, 3, 5, 10, 30)  # of the groups that the calibration is shown
 
 
@@ -204,13 +208,14 @@ class FittedAttributor:
         views = _views_of(embeddings, self.extractor.views)
         whitening = _whiten(self.nuisance, views, self.config)
         points = whitening.transform(views.mean(axis=1))
-        labels = discover(
-            points,
-            self.config.open_world,
-            count=clusters,
-            seed=self.seed,
-            conditions=whitening.conditions,
-        )
+        with SMALL_MATRICES():
+            labels = discover(
+                points,
+                self.config.open_world,
+                count=clusters,
+                seed=self.seed,
+                conditions=whitening.conditions,
+            )
         known = _reference(self.nuisance, whitening)
         groups, names, scores = self._name(points, labels, known)
         joined = join_known(labels, names, tuple(known))
@@ -296,5 +301,6 @@ def fit(
     means = {condition: views.mean(axis=1) for condition, views in features.items()}
     nuisance = Nuisance.fit(means, np.asarray(labels), components=config.components)
     reduced = {condition: nuisance.reduce(views) for condition, views in features.items()}
-    calibration = calibrate(nuisance, reduced, config, seed=seed)
+    with SMALL_MATRICES():
+        calibration = calibrate(nuisance, reduced, config, seed=seed)
     return FittedAttributor(extractor, nuisance, calibration, config, seed)

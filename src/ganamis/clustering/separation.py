@@ -36,23 +36,35 @@ def fisher_projection(points: np.ndarray, second: np.ndarray, *, prior: float) -
     Returns:
         `[N]` positions; None where a fold leaves a group with less than two points.
     """
-    fold = np.empty(len(points), dtype=int)
-    fold[np.lexsort((points[:, 0], second))] = np.arange(len(points)) % FOLDS
-    positions = np.empty(len(points))
-    for index in range(FOLDS):
-        train = fold != index
-        first_group, second_group = points[train & ~second], points[train & second]
-        if min(len(first_group), len(second_group)) < 2:
-            return None
-        low, high = first_group.mean(axis=0), second_group.mean(axis=0)
-        deviations = np.concatenate([first_group - low, second_group - high])
-        covariance = deviations.T @ deviations + prior * np.eye(points.shape[1])
-        axis = np.linalg.solve(covariance, high - low)
-        half = axis @ (high - low) / 2
-        if not half > 0:
-            return None
-        positions[~train] = (points[~train] @ axis - axis @ (low + high) / 2) / half
-    return positions
+    count, dimensions = points.shape
+    fold = np.empty(count, dtype=int)
+    fold[np.lexsort((points[:, 0], second))] = np.arange(count) % FOLDS
+    # Sums over each group in each fold; those of the other folds follow by subtraction.
+    member = np.zeros((2 * FOLDS, count))
+    member[fold + FOLDS * second, np.arange(count)] = 1.0
+    products = (points[:, :, None] * points[:, None, :]).reshape(count, -1)
+    sizes, sums, moments = (
+        of_all.sum(axis=1, keepdims=True) - of_all
+        for of_all in (
+            (member @ values).reshape(2, FOLDS, -1)
+            for values in (np.ones((count, 1)), points, products)
+        )
+    )
+    if sizes.min() < 2:
+        return None
+    means = sums / sizes
+    scatters = moments.reshape(2, FOLDS, dimensions, dimensions) - np.einsum(
+        "gfi,gfj->gfij", sums, means
+    )
+    covariances = scatters.sum(axis=0) + prior * np.eye(dimensions)
+    apart = means[1] - means[0]
+    axes = np.linalg.solve(covariances, apart[..., None])[..., 0]
+    halves = (axes * apart).sum(axis=1) / 2
+    if not (halves > 0).all():
+        return None
+    middles = (axes * means.sum(axis=0)).sum(axis=1) / 2
+    positions = (points @ axes.T)[np.arange(count), fold]
+    return (positions - middles[fold]) / halves[fold]
 
 
 def standard_distance(positions: np.ndarray, second: np.ndarray) -> float:

@@ -11,8 +11,13 @@ from ganamis.data.images import pixel_digest, read_gray
 from ganamis.errors import UserError
 
 
-def stream_images(root: Path, rows: pd.DataFrame, *, batch: int) -> Iterator[np.ndarray]:
+def stream_images(
+    root: Path, rows: pd.DataFrame, *, batch: int, decoded: dict[str, np.ndarray] | None = None
+) -> Iterator[np.ndarray]:
     """Yield uint8 `[<= batch, H, W]` in the order of `rows`, checked against the rows' ids.
+
+    Args:
+        decoded: pixels by id of images that need not be read.
 
     Raises:
         UserError: files that are no longer the ones the manifest names.
@@ -20,6 +25,8 @@ def stream_images(root: Path, rows: pd.DataFrame, *, batch: int) -> Iterator[np.
 
     def read(entry: tuple[str, str, int]) -> np.ndarray | str:
         path, identity, size = entry
+        if decoded and identity in decoded:
+            return decoded[identity]
         try:
             pixels, _ = read_gray(root / path, size=size)
         except UserError as error:
@@ -39,6 +46,8 @@ def stream_images(root: Path, rows: pd.DataFrame, *, batch: int) -> Iterator[np.
             yield np.stack([image for image in images if not isinstance(image, str)])
 
 
-def load_images(root: Path, rows: pd.DataFrame) -> np.ndarray:
-    """All images of `rows` as uint8 `[N, H, W]`, in the order of `rows`."""
-    return np.concatenate(list(stream_images(root, rows, batch=256)))
+def load_images(
+    root: Path, rows: pd.DataFrame, *, decoded: dict[str, np.ndarray] | None = None
+) -> np.ndarray:
+    """All images of `rows` as uint8 `[N, H, W]`, in the order of `rows`; see `stream_images`."""
+    return np.concatenate(list(stream_images(root, rows, batch=256, decoded=decoded)))

@@ -44,16 +44,18 @@ class CheckedFolder:
 
     labels: columns `id`, `path`, `generator` of the test images; None where none were given.
     near_duplicates: columns `first`, `second` (paths) and `difference` (gray levels).
-    content: one row per generator, gray levels.
+    content: one row per generator, gray levels. decoded: by id, pixels `[H, W]` uint8 of as many
+    images as were to be kept.
     """
 
     manifest: Manifest
     labels: pd.DataFrame | None
     near_duplicates: pd.DataFrame
     content: pd.DataFrame
+    decoded: dict[str, np.ndarray]
 
 
-def check_folder(root: Path, *, size: int, near_duplicate: float) -> CheckedFolder:
+def check_folder(root: Path, *, size: int, near_duplicate: float, keep: int = 0) -> CheckedFolder:
     """Check every file under `root` and build its manifest.
 
     Args:
@@ -61,6 +63,7 @@ def check_folder(root: Path, *, size: int, near_duplicate: float) -> CheckedFold
         size: required width and height in pixels.
         near_duplicate: root mean square difference of 16x16 thumbnails, in gray levels, at or
             below which two images are reported as near-duplicates.
+        keep: images at most whose pixels are kept, so that they need not be decoded again.
 
     Raises:
         UserError: one message that lists every offender with its remedy.
@@ -70,7 +73,8 @@ def check_folder(root: Path, *, size: int, near_duplicate: float) -> CheckedFold
     offences += label_offences
     if labels is not None:
         offences += compare_labels(labels, files)
-    checked, image_offences = _check_images(files, size=size)
+    decoded: dict[str, np.ndarray] = {}
+    checked, image_offences = _check_images(files, size=size, keep=keep, decoded=decoded)
     offences += image_offences + _leaks(checked, labels or {})
     if offences:
         raise UserError(_refusal(root, offences))
@@ -79,16 +83,22 @@ def check_folder(root: Path, *, size: int, near_duplicate: float) -> CheckedFold
         labels=None if labels is None else _label_table(checked, labels),
         near_duplicates=_near_duplicates(checked, limit=near_duplicate),
         content=_content(checked, labels or {}),
+        decoded=decoded,
     )
 
 
-def _check_images(files: list[ImageFile], *, size: int) -> tuple[list[CheckedImage], list[str]]:
+def _check_images(
+    files: list[ImageFile], *, size: int, keep: int, decoded: dict[str, np.ndarray]
+) -> tuple[list[CheckedImage], list[str]]:
     def check(file: ImageFile) -> CheckedImage | str:
         try:
             pixels, mode = read_gray(file.path, size=size)
         except ImageError as error:
             return f"{file.relative}: {error}"
-        return _describe(file, pixels, mode)
+        image = _describe(file, pixels, mode)
+        if len(decoded) < keep:
+            decoded[image.id] = pixels
+        return image
 
     with ThreadPoolExecutor() as pool:
         results = list(

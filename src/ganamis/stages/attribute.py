@@ -15,7 +15,7 @@ from ganamis.clustering.open_world import OpenWorld
 from ganamis.contracts import DEVELOPMENT, TEST
 from ganamis.data.batches import load_images, stream_images
 from ganamis.data.degradations import CLEAN
-from ganamis.data.manifest import check_folder
+from ganamis.data.manifest import CheckedFolder, check_folder
 from ganamis.errors import UserError
 from ganamis.extractors.spectrum import Spectrum
 from ganamis.files import whole_file
@@ -24,6 +24,7 @@ from ganamis.params import Params
 AUTO = "auto"
 COLUMNS = ("image", "cluster", "generator", "score")
 BATCH = 256  # images in memory at once
+KEPT = 4096  # decoded images kept from the check; 256 MiB of 256x256 pixels
 
 
 def attribute(
@@ -50,14 +51,17 @@ def attribute(
     count = _number(clusters)
     if model is not None and count is not None:
         raise UserError("--clusters goes with the default extractor; leave it out beside --model")
-    checked = check_folder(folder, size=params.data.size, near_duplicate=params.data.near_duplicate)
+    checked = check_folder(
+        folder,
+        size=params.data.size,
+        near_duplicate=params.data.near_duplicate,
+        keep=KEPT if model is None else 0,
+    )
     rows = checked.manifest.split(TEST)
     if count is not None and count > len(rows):
         raise UserError(f"--clusters is {count}, but there are {len(rows)} images in {TEST}/")
     if model is None:
-        found = _by_default_extractor(
-            folder, checked.manifest.split(DEVELOPMENT), rows, params, count
-        )
+        found = _by_default_extractor(folder, checked, params, count)
     else:
         found = _by_model(folder, rows, model)
     names = [Path(path).name for path in rows["path"]]
@@ -96,18 +100,19 @@ def default_extractor(params: Params) -> Spectrum:
 
 
 def _by_default_extractor(
-    folder: Path, development: pd.DataFrame, rows: pd.DataFrame, params: Params, count: int | None
+    folder: Path, checked: CheckedFolder, params: Params, count: int | None
 ) -> pd.DataFrame:
-    development = development.drop_duplicates("id")
+    development = checked.manifest.split(DEVELOPMENT).drop_duplicates("id")
+    rows = checked.manifest.split(TEST)
     attributor = fit(
         default_extractor(params),
-        load_images(folder, development),
+        load_images(folder, development, decoded=checked.decoded),
         development["generator"].to_numpy(dtype=str),
         config=attribution_config(params),
         seed=params.seed,
     )
     unique = rows.drop_duplicates("id")
-    embeddings = attributor.embed_stream(_batches(folder, unique))
+    embeddings = attributor.embed_stream(_batches(folder, unique, checked.decoded))
     result = attributor.cluster(embeddings, clusters=count)
     table = pd.DataFrame(
         {
@@ -135,9 +140,11 @@ def _by_model(folder: Path, rows: pd.DataFrame, uri: str) -> pd.DataFrame:
     return pd.concat(tables, ignore_index=True)
 
 
-def _batches(folder: Path, rows: pd.DataFrame) -> Iterable[np.ndarray]:
+def _batches(
+    folder: Path, rows: pd.DataFrame, decoded: dict[str, np.ndarray]
+) -> Iterable[np.ndarray]:
     return track(
-        stream_images(folder, rows, batch=BATCH),
+        stream_images(folder, rows, batch=BATCH, decoded=decoded),
         total=-(-len(rows) // BATCH),
         description="Embedding",
     )
