@@ -1,89 +1,90 @@
-"""Attributing 3,000 images: decode, embed and cluster, beside a plain loop over the windows.
+"""`ganamis attribute` on 3,000 images of 256x256, whole process, beside the paper's VGG19 features.
 
-Run `python benchmarks/attribute_speed.py`. Images are simulated, encoded as PNG and read again.
+Run `python benchmarks/attribute_speed.py` in the project's folder. Images are simulated: four
+generators that filter noise each in their own way, three of them in development.
 """
 
-import io
+import subprocess
+import sys
+import tempfile
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import keras
 import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
-from ganamis.attribution.pipeline import fit
-from ganamis.extractors.spectrum import frequency_kernel
+from ganamis.data.images import read_gray
+from ganamis.extractors.architectures import build_network
+from ganamis.extractors.network import NetworkExtractor
 from ganamis.params import load_params
-from ganamis.stages.attribute import attribution_config, default_extractor
+from ganamis.stages.attribute import default_extractor
 
-SIDE, IMAGES, LOOP = 256, 3000, 60
-PARAMS = load_params(Path(__file__).parents[1] / "params.yaml")
-SPECTRUM, CONFIG = default_extractor(PARAMS), attribution_config(PARAMS)
-
-
-def draw(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
-    """Images `[N, 256, 256]` uint8 of four simulated generators, and their labels."""
-    random = np.random.default_rng(seed)
-    labels = np.arange(count) % 4
-    images = np.empty((count, SIDE, SIDE), dtype=np.uint8)
-    for index, label in enumerate(labels):
-        noise = random.normal(size=(SIDE, SIDE)).astype(np.float32)
-        texture = gaussian_filter(noise, 0.5 + 0.15 * label)
-        content = gaussian_filter(noise[::-1], 12)
-        images[index] = np.clip(128 + 300 * content + 8 * texture / texture.std(), 0, 255)
-    return images, labels
+SIDE, DEVELOPMENT, IMAGES = 256, 180, 3000
+SPECTRA, NETWORK = 600, 48  # images timed by each extractor
 
 
-def encode(image: np.ndarray) -> bytes:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG")
-    return buffer.getvalue()
+def draw(index: int, label: int) -> np.ndarray:
+    """One image `[256, 256]` uint8 of one of four simulated generators."""
+    random = np.random.default_rng(index)
+    noise = random.normal(size=(SIDE, SIDE)).astype(np.float32)
+    texture = gaussian_filter(noise, 0.5 + 0.15 * label)
+    content = gaussian_filter(noise[::-1], 12)
+    return np.clip(128 + 300 * content + 8 * texture / texture.std(), 0, 255).astype(np.uint8)
 
 
-def decode(encoded: bytes) -> np.ndarray:
-    return np.asarray(Image.open(io.BytesIO(encoded)))
+def write(root: Path) -> None:
+    for label in range(3):
+        (root / "development" / f"model-{label}").mkdir(parents=True)
+    (root / "test").mkdir()
+
+    def save(index: int) -> None:
+        taught = index < DEVELOPMENT
+        label = index % (3 if taught else 4)
+        folder = root / ("development" if taught else "test")
+        path = folder / f"model-{label}" if taught else folder
+        Image.fromarray(draw(index, label)).save(path / f"{index:05d}.png")
+
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(save, range(DEVELOPMENT + IMAGES)))
 
 
-def plain(image: np.ndarray) -> np.ndarray:
-    """The same features, one double-precision transform at a time."""
-    step = SIDE // 4
-    taper = np.outer(np.hanning(2 * step + 1)[:-1], np.hanning(2 * step + 1)[:-1])
-    features = []
-    for y in range(3):
-        for x in range(3):
-            tile = image[y * step : (y + 2) * step, x * step : (x + 2) * step].astype(float)
-            power = np.abs(np.fft.fft2((tile - tile.mean()) * taper)) ** 2 / (taper**2).sum()
-            for period in SPECTRUM.periods:
-                kernel = frequency_kernel(2 * step, period, two_sided=True)
-                features.append(np.log(kernel @ power @ kernel.T + 1 / 12).ravel())
-    return np.concatenate(features)
+def rate(embed: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> float:
+    """Images per second, the first few not counted."""
+    embed(images[:8])
+    start = time.perf_counter()
+    embed(images)
+    return len(images) / (time.perf_counter() - start)
 
 
 def main() -> None:
-    development, known = draw(240, 1)
-    few = known < 3
-    start = time.perf_counter()
-    attributor = fit(SPECTRUM, development[few], known[few], config=CONFIG, seed=0)
-    print(f"fit on {few.sum()} images: {time.perf_counter() - start:.1f} s")
-    files = [encode(image) for image in draw(IMAGES, 2)[0]]
-    start = time.perf_counter()
-    with ThreadPoolExecutor(SPECTRUM.threads) as pool:
-        images = np.stack(list(pool.map(decode, files)))
-    decoded = time.perf_counter()
-    embeddings = attributor.embed(images)
-    embedded = time.perf_counter()
-    result = attributor.cluster(embeddings, clusters=None)
-    end = time.perf_counter()
-    print(f"decode {decoded - start:.1f} s, embed {embedded - decoded:.1f} s, ", end="")
-    print(f"cluster {end - embedded:.1f} s: {result.count} generators")
-    print(f"decode and embed: {IMAGES / (embedded - start):.0f} images/s")
-    begun = time.perf_counter()
-    for image in images[:LOOP]:
-        plain(image)
-    loop = (time.perf_counter() - begun) / LOOP
-    ratio = loop / ((embedded - decoded) / IMAGES)
-    print(f"plain loop: {1 / loop:.0f} images/s; embedding is {ratio:.1f} times as fast")
+    params = load_params()
+    with tempfile.TemporaryDirectory() as scratch:
+        root = Path(scratch)
+        write(root)
+        start = time.perf_counter()
+        command = [sys.executable, "-m", "ganamis", "attribute", str(root)]
+        subprocess.run([*command, "--out", str(root / "clusters.csv")], check=True)
+        whole = time.perf_counter() - start
+        paths = sorted((root / "test").iterdir())[:SPECTRA]
+        start = time.perf_counter()
+        images = np.stack([read_gray(path, size=SIDE)[0] for path in paths])
+        decoding = len(paths) / (time.perf_counter() - start)
+    print(f"whole process: {whole:.1f} s for {IMAGES} images, {IMAGES / whole:.0f} images/s")
+    spectrum = rate(default_extractor(params).embed, images)
+    model = build_network(
+        "vgg19", crop=SIDE, classes=3, weights="none", dropout=0.0, trainable_share=1.0
+    )
+    features = keras.Model(model.input, model.get_layer("features").output)
+    network = NetworkExtractor(features, crop=SIDE, crops=1, batch_size=16)
+    paper = rate(network.embed, images[:NETWORK])
+    print(f"decoding {decoding:.0f} images/s, spectrum {spectrum:.0f} images/s")
+    print(f"VGG19 on whole images: {paper:.1f} images/s, {IMAGES / paper:.0f} s for features alone")
+    print(f"the spectrum is {spectrum / paper:.0f} times as fast;", end=" ")
+    print(f"the whole of `attribute` takes {whole * paper / IMAGES:.3f} of VGG19's features")
 
 
 if __name__ == "__main__":

@@ -6,7 +6,9 @@ import pytest
 
 from tests.builders import build_folder
 
-BROWSER = Path(__file__).parent / "browser"
+TESTS = Path(__file__).parent
+BROWSER = TESTS / "browser"
+LONGEST = (BROWSER, TESTS / "test_pipeline.py")  # begun first, so that no worker is left waiting
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -14,6 +16,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         group = BROWSER if BROWSER in item.path.parents else item.path
         item.add_marker(pytest.mark.xdist_group(str(group)))
+    items.sort(key=lambda item: not {item.path, item.path.parent} & set(LONGEST))
 
 
 @pytest.fixture
