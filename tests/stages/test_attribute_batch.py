@@ -111,7 +111,9 @@ def test_plain_model_and_spark_agree_and_bad_files_are_rows(project: Path, image
     }.items():
         assert reason in errors[name], name
 
-    assert f"made {len(good)} images" in done.stdout
+    stray = (answers["cluster"] == -1).sum()
+    assert f"made {len(good) - stray} images" in done.stdout
+    assert (f"{stray} fit none of them" in done.stdout) == (stray > 0)
     assert re.search(r"5 files could not be attributed", done.stdout)
     assert "1 empty files were left out" in done.stdout
     of_java = "WARNING: "  # its notes on modules of its own

@@ -12,7 +12,7 @@ from rich.table import Table
 
 from ganamis.attribution.pipeline import Attribution, AttributionConfig, fit
 from ganamis.clustering.open_world import OpenWorld
-from ganamis.contracts import DEVELOPMENT, TEST
+from ganamis.contracts import DEVELOPMENT, TEST, UNASSIGNED
 from ganamis.data.batches import load_images, stream_images
 from ganamis.data.degradations import CLEAN
 from ganamis.data.manifest import CheckedFolder, check_folder
@@ -173,7 +173,10 @@ def _print(table: pd.DataFrame, out: Path) -> None:
 
 def print_clusters(counts: pd.DataFrame, out: object) -> None:
     """Print columns `cluster`, `generator`, `images` and `score` (a mean) as a table."""
-    shown = Table(title=f"{len(counts)} generators made {counts['images'].sum()} images")
+    assigned = counts[counts["cluster"] != UNASSIGNED]
+    title = f"{len(assigned)} generators made {assigned['images'].sum()} images"
+    stray = counts["images"].sum() - assigned["images"].sum()
+    shown = Table(title=title + (f"; {stray} fit none of them" if stray else ""))
     for heading in ("cluster", "generator", "images", "mean score"):
         shown.add_column(heading)
     for cluster, generator, images, score in counts.itertuples(index=False):
