@@ -134,7 +134,10 @@ def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None
     with warnings.catch_warnings():  # hints on schemas of models, and this is none
         warnings.simplefilter("ignore")
         data = from_pandas(table, source=str(root), name=root.name, digest=digest)
-        mlflow.log_input(data, context=split)
+        try:
+            mlflow.log_input(data, context=split)
+        except MlflowException:  # another process has just written the same data set
+            mlflow.log_input(data, context=split)
 
 
 def log_search_result(values: Mapping[str, Any], *, score: float, seconds: float) -> None:
