@@ -11,6 +11,7 @@ BROWSER = TESTS / "browser"
 LONGEST = (BROWSER, TESTS / "test_pipeline.py")  # begun first, so that no worker is left waiting
 
 
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """One worker runs all tests of a file; those in a browser share one trained project as well."""
     for item in items:

@@ -5,7 +5,8 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 
 from ganamis.clustering.mixture import GaussianClusters, tied_mixture
-from ganamis.clustering.open_world import OpenWorld, discover
+from ganamis.clustering.open_world import WITNESS, OpenWorld, _join, discover
+from ganamis.clustering.separation import pair_separation
 
 SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.4, smallest=4, sample=400)
 
@@ -109,3 +110,44 @@ def test_posteriors_are_bayes_rule() -> None:
             naive.append(np.exp(constant - 0.5 * (point - mean) @ precision @ (point - mean)))
         np.testing.assert_allclose(row, np.array(naive) / np.sum(naive), atol=1e-9)
     np.testing.assert_array_equal(clusters.assign(points, batch=7), truth)
+
+
+def _joined_by_loops(points: np.ndarray, groups: list[np.ndarray], count: int) -> list[np.ndarray]:
+    """Measure every pair, as a whole and in parts, before each joining."""
+
+    def measured(first: np.ndarray, second: np.ndarray) -> float:
+        return pair_separation(
+            points[first], points[second], dimensions=SETTINGS.dimensions, prior=SETTINGS.prior
+        )
+
+    apart = {
+        (lower, upper): measured(groups[lower], groups[upper])
+        for upper in range(len(groups))
+        for lower in range(upper)
+    }
+    joined = [([part], rows) for part, rows in enumerate(groups)]
+    while len(joined) > count:
+        best = (np.inf, -1, -1)
+        for upper in range(len(joined)):
+            for lower in range(upper):
+                (some, first), (others, second) = joined[lower], joined[upper]
+                some = [part for part in some if len(groups[part]) >= WITNESS] or some
+                others = [part for part in others if len(groups[part]) >= WITNESS] or others
+                parts = min(apart[min(a, b), max(a, b)] for a in some for b in others)
+                best = min(best, (max(parts, measured(first, second)), lower, upper))
+        _, lower, upper = best
+        (some, first), (others, second) = joined[lower], joined[upper]
+        joined = [group for place, group in enumerate(joined) if place not in (lower, upper)]
+        joined.append((some + others, np.concatenate([first, second])))
+    return [rows for _, rows in joined]
+
+
+@pytest.mark.parametrize("count", [2, 5, 9])
+def test_joining_is_that_of_every_pair_measured(count: int) -> None:
+    points, labels = generators(3, 60)
+    random = np.random.default_rng(1)
+    pieces = labels * 4 + random.choice(4, size=len(labels), p=[0.6, 0.2, 0.1, 0.1])
+    groups = [np.flatnonzero(pieces == piece) for piece in range(12)]
+    expected = _joined_by_loops(points, groups, count)
+    found = _join(points, groups, SETTINGS, count=count)
+    assert [group.tolist() for group in found] == [group.tolist() for group in expected]

@@ -5,6 +5,7 @@ each of its images is added; dividing the result out leaves what differs between
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -69,7 +70,7 @@ def condition_weights(posteriors: np.ndarray, *, steps: int = 50) -> np.ndarray:
     return weights / weights.sum()
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Nuisance:
     """Development images under C conditions, in a basis of P principal components.
 
@@ -117,10 +118,7 @@ class Nuisance:
         """Probabilities `[N, C]` of the conditions of `[N, P]` reduced features, all as likely."""
         if len(self.conditions) == 1:
             return np.ones((len(points), 1))
-        seen = self.copies[:, :, :components]
-        classes = np.repeat(np.arange(len(seen)), seen.shape[1])
-        classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
-        classifier.fit(seen.reshape(len(classes), -1), classes)
+        classifier = _condition_classifier(self, components=components, shrinkage=shrinkage)
         return classifier.predict_proba(points[:, :components])
 
     def scatter(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -165,6 +163,16 @@ class Nuisance:
                 labels=stored["labels"],
                 conditions=tuple(stored["conditions"].tolist()),
             )
+
+
+@lru_cache(maxsize=1)  # calibration asks the same one about a batch under every condition
+def _condition_classifier(
+    nuisance: Nuisance, *, components: int, shrinkage: float
+) -> LinearDiscriminantAnalysis:
+    seen = nuisance.copies[:, :, :components]
+    classes = np.repeat(np.arange(len(seen)), seen.shape[1])
+    classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
+    return classifier.fit(seen.reshape(len(classes), -1), classes)
 
 
 @dataclass(frozen=True)

@@ -105,61 +105,83 @@ def best_cut(
     return best
 
 
-class _Separations:
-    """Separations of pairs of groups of `[N, C]` points, each pair measured once."""
-
-    def __init__(self, points: np.ndarray, settings: OpenWorld) -> None:
-        self._points, self._settings = points, settings
-        self._known: dict[tuple[bytes, bytes], float] = {}
-
-    def of(self, first: np.ndarray, second: np.ndarray) -> float:
-        key = (first.tobytes(), second.tobytes())
-        if key not in self._known:
-            self._known[key] = pair_separation(
-                self._points[first],
-                self._points[second],
-                dimensions=self._settings.dimensions,
-                prior=self._settings.prior,
-            )
-        return self._known[key]
-
-
 @dataclass(frozen=True)
 class _Joined:
-    """A group of rows `[N]` int, and the parts it was joined from."""
+    """A group of rows `[N]` int, and which of the groups to be joined it consists of."""
 
     rows: np.ndarray
-    parts: tuple[np.ndarray, ...]
+    parts: tuple[int, ...]
 
-    @property
-    def witnesses(self) -> tuple[np.ndarray, ...]:
+
+class _Joining:
+    """How separated groups of `[N, C]` points are while they are being joined.
+
+    Two groups are as separated as a whole, or as their least separated parts if that is more. A
+    group joined from two generators is so wide that little is separated from it; its parts still
+    are. Without them one mistake would draw in all the rest.
+    """
+
+    def __init__(self, points: np.ndarray, groups: list[np.ndarray], settings: OpenWorld) -> None:
+        self._points, self._groups, self._settings = points, groups, settings
+        self._wholes: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
+        self._parts = np.zeros((len(groups),) * 2)
+        for upper in range(len(groups)):
+            for lower in range(upper):
+                apart = self._measure(groups[lower], groups[upper])
+                self._parts[lower, upper] = self._parts[upper, lower] = apart
+
+    def _measure(self, first: np.ndarray, second: np.ndarray) -> float:
+        return pair_separation(
+            self._points[first],
+            self._points[second],
+            dimensions=self._settings.dimensions,
+            prior=self._settings.prior,
+        )
+
+    def _witnesses(self, group: _Joined) -> list[int]:
         """Parts large enough to tell what they are separated from; all, if none is."""
-        return tuple(part for part in self.parts if len(part) >= WITNESS) or self.parts
+        large = [part for part in group.parts if len(self._groups[part]) >= WITNESS]
+        return large or list(group.parts)
 
-    def separation(self, other: "_Joined", separations: _Separations) -> float:
-        """That of the whole groups, or of their least separated parts if that is more.
+    def _whole(self, first: _Joined, second: _Joined) -> float:
+        if len(first.parts) == len(second.parts) == 1:
+            return float(self._parts[first.parts[0], second.parts[0]])
+        key = (first.parts, second.parts)
+        if key not in self._wholes:
+            self._wholes[key] = self._measure(first.rows, second.rows)
+        return self._wholes[key]
 
-        A group joined from two generators is so wide that little is separated from it; its parts
-        still are. Without them one mistake would draw in all the rest.
+    def closest(self, joined: list[_Joined]) -> tuple[float, int, int]:
+        """The least separation of two of at least two groups, and their places.
+
+        Parts are known and bound it from below, so few wholes are measured.
         """
-        whole = separations.of(self.rows, other.rows)
-        pairs = [(one, two) for one in self.witnesses for two in other.witnesses]
-        return max(whole, min(separations.of(one, two) for one, two in pairs))
+        witnesses = [self._witnesses(group) for group in joined]
+        pairs = [(lower, upper) for upper in range(len(joined)) for lower in range(upper)]
+        bounds = np.array(
+            [self._parts[np.ix_(witnesses[one], witnesses[two])].min() for one, two in pairs]
+        )
+        least, best = np.inf, -1
+        for pair in np.argsort(bounds, kind="stable"):
+            if bounds[pair] >= least:
+                break
+            lower, upper = pairs[pair]
+            score = max(bounds[pair], self._whole(joined[lower], joined[upper]))
+            if score < least:
+                least, best = score, int(pair)
+        return float(least), *pairs[best]
 
 
 def _join(
     points: np.ndarray, groups: list[np.ndarray], settings: OpenWorld, *, count: int | None
 ) -> list[np.ndarray]:
     """Join the least separated pair until all are separated, or until `count` are left."""
-    separations = _Separations(points, settings)
-    joined = [_Joined(rows, (rows,)) for rows in groups]
+    joining = _Joining(points, groups, settings)
+    joined = [_Joined(rows, (part,)) for part, rows in enumerate(groups)]
     while len(joined) > (count or 1):
-        pairs = [(lower, upper) for upper in range(len(joined)) for lower in range(upper)]
-        scores = [joined[lower].separation(joined[upper], separations) for lower, upper in pairs]
-        best = int(np.argmin(scores))
-        if count is None and scores[best] > settings.threshold:
+        apart, lower, upper = joining.closest(joined)
+        if count is None and apart > settings.threshold:
             break
-        lower, upper = pairs[best]
         rows = np.concatenate([joined[lower].rows, joined[upper].rows])
         parts = joined[lower].parts + joined[upper].parts
         rest = [group for index, group in enumerate(joined) if index not in (lower, upper)]
