@@ -1,7 +1,6 @@
 """What crosses a stage is joined by id, checked when built, and read back as it was."""
 
 from collections.abc import Callable
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ganamis.contracts import Clustering, Embeddings, Fold, Manifest, Scorecard
+from ganamis.contracts import Embeddings, Fold, Manifest, Scorecard
 from ganamis.errors import UserError
 
 IDS = np.array(["c", "a", "d", "b"])
@@ -78,18 +77,6 @@ MISUSE: dict[str, tuple[Callable[[], object], str]] = {
         lambda: fold(reference=[True, True, False, False], query=[False, False, True, True]),
         "'x' is held out, yet it was fitted on",
     ),
-    "clusters of other length": (
-        lambda: Clustering(ids=IDS, labels=np.zeros(3, dtype=int)),
-        "one label for each of N different image ids",
-    ),
-    "cluster of an id twice": (
-        lambda: Clustering(ids=np.array(["a", "a"]), labels=np.zeros(2, dtype=int)),
-        "one label for each of N different image ids",
-    ),
-    "cluster below -1": (
-        lambda: Clustering(ids=IDS, labels=np.array([0, 1, -2, 0])),
-        "-1 for unassigned",
-    ),
 }
 
 
@@ -130,18 +117,7 @@ def test_split_is_ordered_by_id_and_path_whatever_the_order_of_rows() -> None:
         ]
 
 
-def test_clusters_are_joined_by_id_and_counted() -> None:
-    clustering = Clustering(ids=IDS, labels=np.array([2, -1, 0, 0]))
-    assert clustering.select(np.array(["b", "a", "c"])).tolist() == [0, -1, 2]
-    assert clustering.count == 2
-
-
-def test_scorecard_survives_saving_and_needs_two_images(tmp_path: Path) -> None:
+def test_a_score_needs_two_images() -> None:
     numbers = (0.5, 0.25, 0.75, 0.01, 0.5, 0.5, 0.5)
-    card = Scorecard(9, *numbers, clusters=3, generators=2, unassigned=0.0)
-    card.save(tmp_path / "card.json")
-    assert Scorecard.load(tmp_path / "card.json") == card
     with pytest.raises(UserError, match="at least two labelled images, got 1"):
-        Scorecard(**{**asdict(card), "images": 1})
-    with pytest.raises(UserError, match="run `ganamis cluster`"):
-        Scorecard.load(tmp_path / "none.json")
+        Scorecard(1, *numbers, clusters=3, generators=2, unassigned=0.0)

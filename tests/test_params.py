@@ -176,10 +176,11 @@ def test_every_wrong_key_is_named_in_one_message(tmp_path: Path) -> None:
     [
         (b"seed: [1", "is not valid YAML"),
         (b"seed: \xff", "is not valid YAML"),
+        (b"seed: 1\nseed: 2\n", "'seed' is given twice"),
         (b"", "file: Input should be a valid dictionary"),
         (b"- 1\n- 2\n", "file: Input should be a valid dictionary"),
     ],
-    ids=["broken", "not UTF-8", "empty", "a list"],
+    ids=["broken", "not UTF-8", "a key twice", "empty", "a list"],
 )
 def test_file_that_is_not_parameters_is_refused(tmp_path: Path, text: bytes, fragment: str) -> None:
     (tmp_path / "params.yaml").write_bytes(text)

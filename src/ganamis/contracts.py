@@ -5,7 +5,7 @@ G generators. Rows are joined by image id and never by position.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
 
@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from ganamis.errors import UserError
-from ganamis.files import read_json, whole_file, write_json
+from ganamis.files import whole_file
 
 DEVELOPMENT, TEST = "development", "test"
 UNASSIGNED = -1
@@ -219,32 +219,6 @@ class Fold:
 
 
 @dataclass(frozen=True)
-class Clustering:
-    """Cluster of each image id.
-
-    ids: `[N]` str, unique. labels: `[N]` int, -1 for "unassigned".
-    """
-
-    ids: np.ndarray
-    labels: np.ndarray
-
-    def __post_init__(self) -> None:
-        if len(self.ids) != len(self.labels) or len(np.unique(self.ids)) != len(self.ids):
-            raise ValueError("clustering: expected one label for each of N different image ids")
-        if (np.asarray(self.labels) < UNASSIGNED).any():
-            raise ValueError("clustering: labels are 0, 1, ... or -1 for unassigned")
-
-    @property
-    def count(self) -> int:
-        """Number of clusters found, the unassigned not counted."""
-        return len(set(np.asarray(self.labels).tolist()) - {UNASSIGNED})
-
-    def select(self, ids: np.ndarray) -> np.ndarray:
-        """Labels `[len(ids)]` of the given ids, in their order."""
-        return pd.Series(self.labels, index=self.ids).loc[list(ids)].to_numpy()
-
-
-@dataclass(frozen=True)
 class Scorecard:
     """How well a clustering agrees with the generators' labels (no unit; 1 is perfect)."""
 
@@ -263,10 +237,3 @@ class Scorecard:
     def __post_init__(self) -> None:
         if self.images < 2:
             raise UserError(f"a score needs at least two labelled images, got {self.images}")
-
-    def save(self, path: Path) -> None:
-        write_json(path, asdict(self))
-
-    @classmethod
-    def load(cls, path: Path) -> "Scorecard":
-        return cls(**read_json(path, stage="cluster"))

@@ -1,7 +1,7 @@
 """params.yaml as frozen, strict models: the only source of numbers."""
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
@@ -296,6 +296,20 @@ class Params(Strict):
         return self.profiles[self.profile]
 
 
+class _Loader(yaml.SafeLoader):
+    """Refuses a key given twice, of which YAML's own loader silently takes the last."""
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if key.value in seen and key.value != "<<":
+                raise yaml.constructor.ConstructorError(
+                    None, None, f"'{key.value}' is given twice; remove one", key.start_mark
+                )
+            seen.add(key.value)
+        return super().construct_mapping(node, deep)
+
+
 def load_params(path: Path = PARAMS_FILE) -> Params:
     """Read and check params.yaml.
 
@@ -305,7 +319,7 @@ def load_params(path: Path = PARAMS_FILE) -> Params:
     if not path.exists():
         raise UserError(f"'{path}' is missing; run the command in the project's root folder")
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"'{path}' is not valid YAML: {error}") from error
     try:

@@ -123,6 +123,8 @@ class Prepared:
         size = len(self.order)
         if count is not None and not 1 <= count <= size:
             raise UserError(f"{count} clusters of {size} images; expected 1 to {size}")
+        if size == 1:  # HDBSCAN and mixtures want two
+            return np.zeros(1, dtype=int)
         found = self._partition(count, seed)
         if found is None:
             return None

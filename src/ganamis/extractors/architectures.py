@@ -153,4 +153,5 @@ def _load_file(model: "keras.Model", path: str) -> None:
     try:
         model.load_weights(path)
     except (ValueError, OSError, KeyError) as error:
-        raise UserError(f"weights '{path}' do not fit {model.name}: {error}") from error
+        reason = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
+        raise UserError(f"weights '{path}' do not fit {model.name}: {reason}") from error

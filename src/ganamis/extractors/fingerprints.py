@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import optuna
@@ -13,12 +13,14 @@ from ganamis.extractors.residual_network import ResidualNetworkConfig, fit
 from ganamis.extractors.spectrum import Spectrum
 from ganamis.params import Degradations, ResidualSettings, SpectrumSettings
 
+Numbers = TypeVar("Numbers", SpectrumSettings, ResidualSettings)
+
 
 @dataclass(frozen=True)
-class SpectrumCandidate:
-    """Local log power spectra under search: nothing is fitted, only the windows are chosen."""
+class _FingerprintCandidate(Generic[Numbers]):
+    """What the candidates share: numbers from params.yaml, and the copies that teach nuisance."""
 
-    numbers: SpectrumSettings
+    numbers: Numbers
     degraded: Degradations
 
     @property
@@ -32,6 +34,11 @@ class SpectrumCandidate:
     @property
     def first(self) -> dict[str, Any]:
         return self.numbers.first_trial.model_dump()
+
+
+@dataclass(frozen=True)
+class SpectrumCandidate(_FingerprintCandidate[SpectrumSettings]):
+    """Local log power spectra under search: nothing is fitted, only the windows are chosen."""
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         space = self.numbers.space
@@ -57,29 +64,19 @@ class SpectrumCandidate:
 
 
 @dataclass(frozen=True)
-class ResidualCandidate:
+class ResidualCandidate(_FingerprintCandidate[ResidualSettings]):
     """The residual network under search, alone or fused with spectra of the same windows.
 
     spectrum: the spectra's numbers, or None for the network alone.
     """
 
-    numbers: ResidualSettings
-    degraded: Degradations
     seed: int
     spectrum: SpectrumSettings | None
 
     @property
     def settings(self) -> dict[str, Any]:
-        own = {**self.numbers.model_dump(), "degradations": list(self.degraded)}
+        own = super().settings
         return own if self.spectrum is None else {**own, "fused": self.spectrum.model_dump()}
-
-    @property
-    def degradations(self) -> tuple[str, ...]:
-        return tuple(self.degraded)
-
-    @property
-    def first(self) -> dict[str, Any]:
-        return self.numbers.first_trial.model_dump()
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         space = self.numbers.space

@@ -1,6 +1,7 @@
 """`benchmark`: extractors x clusterers x degradations x seeds on one labelled data set."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
 
@@ -11,19 +12,77 @@ from sklearn.metrics import adjusted_rand_score
 
 from ganamis import tracking
 from ganamis.clustering.methods import OPEN_WORLD, prepare
-from ganamis.contracts import DEVELOPMENT, TEST, Extractor, Reference, view_means
+from ganamis.contracts import (
+    DEVELOPMENT,
+    TEST,
+    UNASSIGNED,
+    Extractor,
+    Reference,
+    view_means,
+)
 from ganamis.data.batches import load_images
 from ganamis.data.content import ContentBaseline
 from ganamis.data.degradations import CLEAN, NAMES, degrade
 from ganamis.data.manifest import CheckedFolder, check_folder
 from ganamis.errors import UserError
 from ganamis.files import whole_file
-from ganamis.params import Params
+from ganamis.params import Cluster, Params
 from ganamis.report.benchmark import SHOWN, degradation_chart, markdown
 from ganamis.stages.attribute import default_extractor
 from ganamis.stages.paths import CONTENT
 
 FEW = 15  # images of each generator in the scenario of that name
+
+
+@dataclass(frozen=True)
+class _Batch:
+    """Test images under one condition.
+
+    row: what the batch is, first in each row of scores. features: `[N, V * D]`. views: V.
+    truth: `[N]` str, generators.
+    """
+
+    row: dict[str, object]
+    features: np.ndarray
+    views: int
+    truth: np.ndarray
+    reference: Reference
+
+    def scores(
+        self, clusterers: Iterable[str], settings: Cluster, *, seed: int
+    ) -> Iterator[dict[str, object]]:
+        """One row per clusterer, with the number of generators known and unknown."""
+        generators = len(set(self.truth.tolist()))
+        for clusterer in clusterers:
+            prepared = prepare(
+                clusterer, self.features, self.reference, views=self.views, settings=settings
+            )
+            for mode, count in (("known", generators), ("unknown", None)):
+                labels = prepared.cluster(count=count, seed=seed)
+                if labels is not None:
+                    yield {
+                        **self.row,
+                        "clusterer": clusterer,
+                        "mode": mode,
+                        "ari": adjusted_rand_score(self.truth, labels),
+                        "found": len(set(labels.tolist()) - {UNASSIGNED}),
+                        "generators": generators,
+                    }
+
+    def scenarios(self, *, seed: int) -> Iterator["_Batch"]:
+        """Few images of each generator; and each generator alone, whose number is one."""
+        random = np.random.default_rng(seed)
+        names = np.unique(self.truth)
+        rows = [random.permutation(np.flatnonzero(self.truth == name)) for name in names]
+        few = np.concatenate([chosen[:FEW] for chosen in rows])
+        alone = {f"only {name}": chosen for name, chosen in zip(names, rows, strict=True)}
+        for condition, chosen in {f"{FEW} images each": few, **alone}.items():
+            yield replace(
+                self,
+                row={**self.row, "condition": condition},
+                features=self.features[chosen],
+                truth=self.truth[chosen],
+            )
 
 
 def benchmark(folder: Path, params: Params, *, out: Path, seeds: int) -> None:
@@ -79,15 +138,18 @@ def _scores(
             seed = params.seed + offset
             reference = _reference(extractors[name], known, development, params, seed=seed)
             for condition in NAMES:
-                found = extractors[name].embed(degrade(images, condition, seed=seed + 1))
-                row = {"extractor": name, "condition": condition, "seed": seed}
-                names = truth.to_numpy(dtype=str)
-                chosen = dict.fromkeys(c for e, c, _ in SHOWN if e == name)
-                yield from _cluster_all(
-                    row, found, names, reference, extractors[name], params, chosen
+                batch = _Batch(
+                    row={"extractor": name, "condition": condition, "seed": seed},
+                    features=extractors[name].embed(degrade(images, condition, seed=seed + 1)),
+                    views=extractors[name].views,
+                    truth=truth.to_numpy(dtype=str),
+                    reference=reference,
                 )
+                chosen = dict.fromkeys(c for e, c, _ in SHOWN if e == name)
+                yield from batch.scores(chosen, params.cluster, seed=seed)
                 if condition == CLEAN and name != CONTENT:
-                    yield from _scenarios(row, found, names, reference, extractors[name], params)
+                    for scenario in batch.scenarios(seed=seed):
+                        yield from scenario.scores((OPEN_WORLD,), params.cluster, seed=seed)
                 progress.advance(bar)
 
 
@@ -104,55 +166,3 @@ def _reference(
         rows["generator"].to_numpy(dtype=str),
         {condition: means(condition) for condition in conditions},
     )
-
-
-def _cluster_all(
-    row: dict[str, object],
-    features: np.ndarray,
-    truth: np.ndarray,
-    reference: Reference,
-    extractor: Extractor,
-    params: Params,
-    clusterers: Iterable[str],
-) -> Iterator[dict[str, object]]:
-    seed = int(str(row["seed"]))
-    for clusterer in clusterers:
-        prepared = prepare(
-            clusterer, features, reference, views=extractor.views, settings=params.cluster
-        )
-        for mode, count in (("known", len(set(truth.tolist()))), ("unknown", None)):
-            labels = prepared.cluster(count=count, seed=seed)
-            if labels is not None:
-                yield {
-                    **row,
-                    "clusterer": clusterer,
-                    "mode": mode,
-                    "ari": adjusted_rand_score(truth, labels),
-                    "found": len(set(labels.tolist()) - {-1}),
-                    "generators": len(set(truth.tolist())),
-                }
-
-
-def _scenarios(
-    row: dict[str, object],
-    features: np.ndarray,
-    truth: np.ndarray,
-    reference: Reference,
-    extractor: Extractor,
-    params: Params,
-) -> Iterator[dict[str, object]]:
-    """Few images of each generator; and each generator alone, whose number is one."""
-    random = np.random.default_rng(int(str(row["seed"])))
-    rows = [random.permutation(np.flatnonzero(truth == name)) for name in np.unique(truth)]
-    few = np.concatenate([chosen[:FEW] for chosen in rows])
-    subsets = {f"{FEW} images each": few} | {f"only {truth[chosen[0]]}": chosen for chosen in rows}
-    for name, chosen in subsets.items():
-        yield from _cluster_all(
-            {**row, "condition": name},
-            features[chosen],
-            truth[chosen],
-            reference,
-            extractor,
-            params,
-            (OPEN_WORLD,),
-        )
