@@ -1,0 +1,76 @@
+"""`benchmark` on a tiny data set: the whole table, whatever files and rows are called."""
+
+import shutil
+from pathlib import Path
+
+import mlflow
+import pandas as pd
+import pytest
+
+from ganamis.data.degradations import NAMES
+from ganamis.errors import UserError
+from ganamis.params import Params
+from ganamis.report.benchmark import SHOWN
+from ganamis.stages.benchmark import benchmark
+from tests.builders import PARAMS
+from tests.test_pipeline import SIZE, write_data
+
+SEEDS = 1
+
+
+@pytest.fixture
+def params() -> Params:
+    data = PARAMS.data.model_copy(update={"size": SIZE})
+    return PARAMS.model_copy(update={"data": data})
+
+
+@pytest.fixture
+def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
+    write_data(tmp_path / "images")
+    return tmp_path / "images"
+
+
+def _renamed(source: Path, folder: Path) -> Path:
+    """The same images under names in the opposite order."""
+    shutil.copytree(source, folder)
+    labels = pd.read_csv(folder / "test_labels.csv", dtype=str)
+    for place, name in enumerate(labels["image"]):
+        (folder / "test" / name).rename(folder / "test" / f"z{len(labels) - place:03d}.png")
+    labels["image"] = [f"z{len(labels) - place:03d}.png" for place in range(len(labels))]
+    labels.to_csv(folder / "test_labels.csv", index=False)
+    return folder
+
+
+def test_every_case_is_scored_and_names_of_files_change_nothing(
+    images: Path, tmp_path: Path, params: Params
+) -> None:
+    out = tmp_path / "benchmark.md"
+    benchmark(images, params, out=out, seeds=SEEDS)
+    scores = pd.read_csv(out.with_suffix(".csv"))
+    given = scores[scores["condition"].isin(NAMES)]
+    cases = given.groupby(["extractor", "clusterer", "mode"])["condition"].agg(["nunique", "size"])
+    assert set(SHOWN) <= set(cases.index)
+    assert (cases["nunique"] == len(NAMES)).all() and (cases["size"] == SEEDS * len(NAMES)).all()
+    found = scores.query("condition == 'clean' and clusterer == 'open_world'")
+    assert (found["ari"] > 0.9).all() and (found["generators"] == 3).all()
+    alone = scores[scores["condition"].str.startswith("only ")]
+    assert alone["condition"].nunique() == 3 and (alone["generators"] == 1).all()
+    text = out.read_text()
+    assert "benchmark.png" in text and all(f"| {name} |" in text for name in NAMES)
+    runs = mlflow.search_runs(search_all_experiments=True)
+    assert runs.loc[0, "metrics.ari/spectrum/open_world/unknown/clean"] == pytest.approx(
+        found.query("extractor == 'spectrum' and mode == 'unknown'")["ari"].mean()
+    )
+
+    again = tmp_path / "again.md"
+    benchmark(_renamed(images, tmp_path / "renamed"), params, out=again, seeds=SEEDS)
+    pd.testing.assert_frame_equal(pd.read_csv(again.with_suffix(".csv")), scores)
+
+
+def test_without_labels_nothing_is_written(images: Path, tmp_path: Path, params: Params) -> None:
+    (images / "test_labels.csv").unlink()
+    out = tmp_path / "benchmark.md"
+    with pytest.raises(UserError, match="needs labels to score"):
+        benchmark(images, params, out=out, seeds=1)
+    assert not list(tmp_path.glob("benchmark.*"))
