@@ -195,12 +195,16 @@ def benchmark(
     folder: Annotated[Path, typer.Argument(help="A labelled folder in the ImageCLEF layout.")],
     out: Annotated[Path, typer.Option(help="The Markdown file to write.")],
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")],
+    extractors: Annotated[
+        str, typer.Option(help="Names with commas between them.")
+    ] = "spectrum,residual_network,fusion",
 ) -> None:
-    """Score every extractor and clusterer on a labelled folder, clean and degraded."""
+    """Score extractors with every clusterer on a labelled folder, clean and degraded."""
     from ganamis.params import load_params
     from ganamis.stages.benchmark import benchmark
 
-    benchmark(folder, load_params(), out=out, seeds=seeds)
+    names = list(dict.fromkeys(extractors.split(",")))
+    benchmark(folder, load_params(), out=out, seeds=seeds, extractors=names)
 
 
 def main() -> None:

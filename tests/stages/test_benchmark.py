@@ -10,7 +10,7 @@ import pytest
 from ganamis.data.degradations import NAMES
 from ganamis.errors import UserError
 from ganamis.params import Params
-from ganamis.report.benchmark import SHOWN
+from ganamis.report.benchmark import COMPARED, shown
 from ganamis.stages.benchmark import benchmark
 from tests.builders import PARAMS
 from tests.test_pipeline import SIZE, write_data
@@ -46,13 +46,14 @@ def test_every_case_is_scored_and_names_of_files_change_nothing(
     images: Path, tmp_path: Path, params: Params
 ) -> None:
     out = tmp_path / "benchmark.md"
-    benchmark(images, params, out=out, seeds=SEEDS)
+    benchmark(images, params, out=out, seeds=SEEDS, extractors=["spectrum"])
     scores = pd.read_csv(out.with_suffix(".csv"))
     given = scores[scores["condition"].isin(NAMES)]
     cases = given.groupby(["extractor", "clusterer", "mode"])["condition"].agg(["nunique", "size"])
-    assert set(SHOWN) <= set(cases.index)
+    assert shown(scores) == [("spectrum", "open_world", "unknown"), *COMPARED]
     assert (cases["nunique"] == len(NAMES)).all() and (cases["size"] == SEEDS * len(NAMES)).all()
-    found = scores.query("condition == 'clean' and clusterer == 'open_world'")
+    spectra = scores[scores["extractor"] == "spectrum"]
+    found = spectra.query("condition == 'clean' and clusterer == 'open_world'")
     assert (found["ari"] > 0.9).all() and (found["generators"] == 3).all()
     alone = scores[scores["condition"].str.startswith("only ")]
     assert alone["condition"].nunique() == 3 and (alone["generators"] == 1).all()
@@ -60,11 +61,17 @@ def test_every_case_is_scored_and_names_of_files_change_nothing(
     assert "benchmark.png" in text and all(f"| {name} |" in text for name in NAMES)
     runs = mlflow.search_runs(search_all_experiments=True)
     assert runs.loc[0, "metrics.ari/spectrum/open_world/unknown/clean"] == pytest.approx(
-        found.query("extractor == 'spectrum' and mode == 'unknown'")["ari"].mean()
+        found.loc[found["mode"] == "unknown", "ari"].mean()
     )
 
     again = tmp_path / "again.md"
-    benchmark(_renamed(images, tmp_path / "renamed"), params, out=again, seeds=SEEDS)
+    benchmark(
+        _renamed(images, tmp_path / "renamed"),
+        params,
+        out=again,
+        seeds=SEEDS,
+        extractors=["spectrum"],
+    )
     pd.testing.assert_frame_equal(pd.read_csv(again.with_suffix(".csv")), scores)
 
 
@@ -72,5 +79,29 @@ def test_without_labels_nothing_is_written(images: Path, tmp_path: Path, params:
     (images / "test_labels.csv").unlink()
     out = tmp_path / "benchmark.md"
     with pytest.raises(UserError, match="needs labels to score"):
-        benchmark(images, params, out=out, seeds=1)
+        benchmark(images, params, out=out, seeds=1, extractors=["spectrum"])
     assert not list(tmp_path.glob("benchmark.*"))
+
+
+def test_an_unknown_extractor_is_refused_before_anything_is_read(
+    tmp_path: Path, params: Params
+) -> None:
+    with pytest.raises(UserError, match="'spectra' is unknown; choose one of .*spectrum"):
+        benchmark(tmp_path, params, out=tmp_path / "b.md", seeds=1, extractors=["spectra"])
+
+
+def test_a_learned_extractor_stands_beside_the_spectrum(
+    images: Path, tmp_path: Path, params: Params
+) -> None:
+    profile = params.active
+    small = profile.extractors.fusion.model_copy(update={"steps": 5, "crop": 32})
+    extractors = profile.extractors.model_copy(update={"fusion": small})
+    fewer = profile.model_copy(update={"extractors": extractors, "degradations": ["jpeg75"]})
+    params = params.model_copy(update={"profiles": {params.profile: fewer}})
+    out = tmp_path / "benchmark.md"
+    benchmark(images, params, out=out, seeds=1, extractors=["spectrum", "fusion"])
+    scores = pd.read_csv(out.with_suffix(".csv"))
+    assert shown(scores)[1] == ("fusion", "open_world", "unknown")
+    clean = scores.query("condition == 'clean' and clusterer == 'open_world' and mode == 'unknown'")
+    assert clean.set_index("extractor").loc["fusion", "ari"] > 0.9
+    assert "| fusion, open_world, number unknown |" in out.read_text()

@@ -5,11 +5,9 @@ Embedding is apart from clustering, so that images may stream and only their emb
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from ganamis.attribution.known_models import (
     Calibration,
@@ -20,14 +18,12 @@ from ganamis.attribution.known_models import (
 )
 from ganamis.clustering.mixture import GaussianClusters
 from ganamis.clustering.nuisance import BatchWhitening, Nuisance, fit_batch
-from ganamis.clustering.open_world import OpenWorld, discover
+from ganamis.clustering.open_world import OpenWorld, discover, small_matrices
 from ganamis.contracts import Extractor
 from ganamis.data.degradations import CLEAN, degrade
 from ganamis.errors import UserError
 from ganamis.files import read_json, write_json
 
-# One thread for linear algebra: on matrices so small more of them only wait for each other.
-SMALL_MATRICES = partial(threadpool_limits, 1, user_api="blas")
 GROUP_SIZES = (1, 2, 3, 5, 10, 30)  # of the groups that the calibration is shown
 
 
@@ -208,14 +204,13 @@ class FittedAttributor:
         views = _views_of(embeddings, self.extractor.views)
         whitening = _whiten(self.nuisance, views, self.config)
         points = whitening.transform(views.mean(axis=1))
-        with SMALL_MATRICES():
-            labels = discover(
-                points,
-                self.config.open_world,
-                count=clusters,
-                seed=self.seed,
-                conditions=whitening.conditions,
-            )
+        labels = discover(
+            points,
+            self.config.open_world,
+            count=clusters,
+            seed=self.seed,
+            conditions=whitening.conditions,
+        )
         known = _reference(self.nuisance, whitening)
         groups, names, scores = self._name(points, labels, known)
         joined = join_known(labels, names, tuple(known))
@@ -301,6 +296,6 @@ def fit(
     means = {condition: views.mean(axis=1) for condition, views in features.items()}
     nuisance = Nuisance.fit(means, np.asarray(labels), components=config.components)
     reduced = {condition: nuisance.reduce(views) for condition, views in features.items()}
-    with SMALL_MATRICES():
+    with small_matrices():
         calibration = calibrate(nuisance, reduced, config, seed=seed)
     return FittedAttributor(extractor, nuisance, calibration, config, seed)

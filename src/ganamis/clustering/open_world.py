@@ -8,12 +8,14 @@ groups without such a gap between them are joined again (over-cluster and merge,
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.cluster import KMeans
 from sklearn.decomposition import FastICA
 from sklearn.exceptions import ConvergenceWarning
+from threadpoolctl import threadpool_limits
 
 from ganamis.clustering.confounds import join_processed
 from ganamis.clustering.mixture import GaussianClusters, tied_mixture
@@ -26,6 +28,8 @@ AXES = 6  # independent components, and principal ones, cut in two
 KMEANS_STARTS = 3
 WITNESS = 8  # images in a part whose own separation counts when groups are joined
 BATCH = 65536  # points assigned at once
+# One thread for linear algebra: on matrices so small more of them only wait for each other.
+small_matrices = partial(threadpool_limits, 1, user_api="blas")
 
 
 @dataclass(frozen=True)
@@ -269,7 +273,8 @@ def discover(
     Returns:
         `[N]` int, 0 to K - 1, larger clusters first.
     """
-    labels = _discover(points, settings, count=count, seed=seed)
+    with small_matrices():
+        labels = _discover(points, settings, count=count, seed=seed)
     if count is None and conditions is not None:
         return join_processed(points, labels, conditions)
     return labels

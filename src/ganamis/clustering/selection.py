@@ -1,6 +1,6 @@
 """The open-world objective, on development data only, and the choice that follows from it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import pandas as pd
 from sklearn.metrics import adjusted_rand_score
@@ -73,13 +73,15 @@ def open_world_scores(folds: Iterable[Fold], *, settings: Cluster, seed: int) ->
     return pd.DataFrame(rows, columns=["clusterer", "held_out", "known", "ari"])
 
 
-def choose(scores: pd.DataFrame) -> pd.Series:
+def choose(scores: pd.DataFrame, *, order: Sequence[str]) -> pd.Series:
     """The extractor and clusterer with the best mean open-world ARI, the number being unknown.
 
-    Ties go to the better score with the number known, then to the name that sorts first.
+    Ties go to the better score with the number known, then to the extractor that comes first in
+    `order`, then to the clusterer whose name sorts first.
 
     Args:
         scores: columns `architecture`, `clusterer`, `known` and `ari`, one row per fold.
+        order: the extractors, preferred ones first.
 
     Returns:
         `architecture`, `clusterer`, `unknown` and `known` (mean ARI; not a number where a
@@ -88,7 +90,10 @@ def choose(scores: pd.DataFrame) -> pd.Series:
     keys = ["architecture", "clusterer"]
     means = scores.groupby([*keys, "known"])["ari"].mean().unstack()
     means = means.rename(columns={False: "unknown", True: "known"}).reset_index()
+    means["place"] = means["architecture"].map({name: at for at, name in enumerate(order)})
     best = means.sort_values(
-        ["unknown", "known", *keys], ascending=[False, False, True, True], na_position="last"
+        ["unknown", "known", "place", "clusterer"],
+        ascending=[False, False, True, True],
+        na_position="last",
     )
     return best.iloc[0]

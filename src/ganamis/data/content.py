@@ -6,6 +6,7 @@ from typing import ClassVar
 
 import numpy as np
 
+CONTENT = "content_only"  # the baseline's name beside the extractors'
 THUMBNAIL = 32  # pixels
 
 

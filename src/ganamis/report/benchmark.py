@@ -8,17 +8,25 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
+from ganamis.data.content import CONTENT
 from ganamis.report.figures import COLOURS, MARKERS, STYLE
 
-HEADLINE = ("spectrum", "open_world")
-SHOWN = (
-    ("spectrum", "open_world", "unknown"),
+Combination = tuple[str, str, str]  # extractor, clusterer, and whether the number is known
+COMPARED = (  # beside open-world clustering of every extractor
     ("spectrum", "open_world", "known"),
     ("spectrum", "hdbscan", "unknown"),
     ("spectrum", "kmeans_whitened", "known"),
     ("spectrum", "kmeans", "known"),
-    ("content_only", "kmeans", "known"),
+    (CONTENT, "kmeans", "known"),
 )
+
+
+def shown(scores: pd.DataFrame) -> list[Combination]:
+    """The scored combinations that a table and a chart have room for, the headline first."""
+    keys = ["extractor", "clusterer", "mode"]
+    scored = list(scores[keys].drop_duplicates().itertuples(index=False, name=None))
+    first = [key for key in scored if key[1:] == ("open_world", "unknown") and key[0] != CONTENT]
+    return first + [key for key in COMPARED if key in scored]
 
 
 def _cell(scores: pd.DataFrame) -> str:
@@ -30,7 +38,8 @@ def _cell(scores: pd.DataFrame) -> str:
 
 
 def table_rows(scores: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...]]]:
-    """Each condition with its cells, one for each combination in `SHOWN`."""
+    """Each condition with its cells, one for each combination that is `shown`."""
+    columns = shown(scores)
     for condition, rows in scores.groupby("condition", sort=False):
         yield (
             str(condition),
@@ -38,7 +47,7 @@ def table_rows(scores: pd.DataFrame) -> Iterator[tuple[str, tuple[str, ...]]]:
                 _cell(
                     rows[(rows["extractor"] == e) & (rows["clusterer"] == c) & (rows["mode"] == m)]
                 )
-                for e, c, m in SHOWN
+                for e, c, m in columns
             ),
         )
 
@@ -50,6 +59,7 @@ def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
         scores: columns `extractor`, `clusterer`, `mode`, `condition`, `seed`, `ari`, `found`,
             `generators`.
     """
+    columns = shown(scores)
     generators = int(scores["generators"].max())
     seeds = sorted(set(scores["seed"]))
     lines = [
@@ -61,8 +71,8 @@ def markdown(scores: pd.DataFrame, *, title: str, figure: str) -> str:
         "",
         f"![ARI by degradation]({figure})",
         "",
-        "| condition | " + " | ".join(f"{e}, {c}, number {m}" for e, c, m in SHOWN) + " |",
-        "| --- " * (len(SHOWN) + 1) + "|",
+        "| condition | " + " | ".join(f"{e}, {c}, number {m}" for e, c, m in columns) + " |",
+        "| --- " * (len(columns) + 1) + "|",
     ]
     lines += [f"| {name} | " + " | ".join(cells) + " |" for name, cells in table_rows(scores)]
     return "\n".join(lines) + "\n"
@@ -75,7 +85,7 @@ def degradation_chart(scores: pd.DataFrame, path: Path) -> None:
     conditions = [c for c in dict.fromkeys(scores["condition"]) if whole[c] == whole.max()]
     figure = Figure(figsize=(10, 5), layout="constrained")
     axes = figure.subplots()
-    for index, (extractor, clusterer, mode) in enumerate(SHOWN):
+    for index, (extractor, clusterer, mode) in enumerate(shown(scores)):
         rows = scores[
             (scores["extractor"] == extractor)
             & (scores["clusterer"] == clusterer)
@@ -83,15 +93,14 @@ def degradation_chart(scores: pd.DataFrame, path: Path) -> None:
         ]
         groups = rows.groupby("condition")["ari"]
         means, spread = groups.mean().reindex(conditions), groups.std(ddof=0).reindex(conditions)
-        headline = (extractor, clusterer) == HEADLINE and mode == "unknown"
         axes.errorbar(
             np.arange(len(conditions)),
             means,
             yerr=spread,
-            marker=MARKERS[index],
-            color=COLOURS[index],
+            marker=MARKERS[index % len(MARKERS)],
+            color=COLOURS[index % len(COLOURS)],
             capsize=2,
-            linewidth=2.5 if headline else 1,
+            linewidth=1 if index else 2.5,
             label=f"{extractor}, {clusterer}, number {mode}",
         )
     axes.set_xticks(range(len(conditions)), conditions, rotation=25, ha="right")

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from ganamis.report.benchmark import HEADLINE
+from ganamis.report.benchmark import shown
 from ganamis.report.page import CLUSTERERS, Group, and_list, number
 
 
@@ -73,17 +73,17 @@ def dendrogram(linkage: np.ndarray, titles: Sequence[str]) -> str:
 
 def degradations(scores: pd.DataFrame) -> str:
     """What the degradation chart shows, for the headline combination."""
-    extractor, clusterer = HEADLINE
+    extractor, clusterer, mode = shown(scores)[0]
     rows = scores[
         (scores["extractor"] == extractor)
         & (scores["clusterer"] == clusterer)
-        & (scores["mode"] == "unknown")
+        & (scores["mode"] == mode)
     ]
     means = rows.groupby("condition", sort=False)["ari"].mean()
     listing = and_list([f"{number(ari, 2)} for {name}" for name, ari in means.items()])
     return (
         f"Line chart of the adjusted Rand index under degradations. {extractor} with "
-        f"{CLUSTERERS.get(clusterer, clusterer)}, the number unknown: {listing}."
+        f"{CLUSTERERS.get(clusterer, clusterer)}, the number {mode}: {listing}."
     )
 
 

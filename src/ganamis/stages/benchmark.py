@@ -1,9 +1,10 @@
 """`benchmark`: extractors x clusterers x degradations x seeds on one labelled data set."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
@@ -11,7 +12,7 @@ from rich.progress import Progress
 from sklearn.metrics import adjusted_rand_score
 
 from ganamis import tracking
-from ganamis.clustering.methods import OPEN_WORLD, prepare
+from ganamis.clustering.methods import CLUSTERERS, OPEN_WORLD, prepare
 from ganamis.contracts import (
     DEVELOPMENT,
     TEST,
@@ -21,15 +22,14 @@ from ganamis.contracts import (
     view_means,
 )
 from ganamis.data.batches import load_images
-from ganamis.data.content import ContentBaseline
+from ganamis.data.content import CONTENT, ContentBaseline
 from ganamis.data.degradations import CLEAN, NAMES, degrade
 from ganamis.data.manifest import CheckedFolder, check_folder
 from ganamis.errors import UserError
+from ganamis.extractors.candidates import candidate
 from ganamis.files import whole_file
 from ganamis.params import Cluster, Params
-from ganamis.report.benchmark import SHOWN, degradation_chart, markdown
-from ganamis.stages.attribute import default_extractor
-from ganamis.stages.paths import CONTENT
+from ganamis.report.benchmark import degradation_chart, markdown
 
 FEW = 15  # images of each generator in the scenario of that name
 
@@ -85,28 +85,39 @@ class _Batch:
             )
 
 
-def benchmark(folder: Path, params: Params, *, out: Path, seeds: int) -> None:
-    """Score every extractor and clusterer on `folder`, clean and degraded.
+def benchmark(
+    folder: Path, params: Params, *, out: Path, seeds: int, extractors: Sequence[str]
+) -> None:
+    """Score extractors with every clusterer on `folder`, clean and degraded.
 
     Everything is fitted on `folder/development`; the labels of `folder/test` only score.
 
     Args:
         out: the Markdown file to write; a figure and a table of all scores are put beside it.
-        seeds: how many, from `params.seed` on; they draw degradations and subsets.
+        seeds: how many, from `params.seed` on; they draw degradations and subsets, and what
+            training draws.
+        extractors: names; thumbnails are scored beside them.
 
     Raises:
-        UserError: a bad folder, or one without test labels.
+        UserError: a bad folder, one without test labels, or an unknown extractor.
     """
+    for name in extractors:
+        candidate(name, params)
     checked = check_folder(folder, size=params.data.size, near_duplicate=params.data.near_duplicate)
     if checked.labels is None:
         raise UserError(f"'{folder}' has no test_labels.csv; a benchmark needs labels to score")
     with tracking.stage_run(
         "benchmark",
         name=f"benchmark {folder.name}",
-        params={"folder": folder.name, "seeds": seeds, "seed": params.seed},
+        params={
+            "folder": folder.name,
+            "extractors": ",".join(extractors),
+            "seeds": seeds,
+            "seed": params.seed,
+        },
         tags={"profile": params.profile},
     ):
-        scores = pd.DataFrame(_scores(folder, checked, params, seeds=seeds))
+        scores = pd.DataFrame(_scores(folder, checked, params, extractors=extractors, seeds=seeds))
         figure, table = out.with_suffix(".png"), out.with_suffix(".csv")
         with whole_file(table) as temporary:
             scores.to_csv(temporary, index=False, float_format="%.6f")
@@ -120,37 +131,49 @@ def benchmark(folder: Path, params: Params, *, out: Path, seeds: int) -> None:
 
 
 def _scores(
-    folder: Path, checked: CheckedFolder, params: Params, *, seeds: int
+    folder: Path,
+    checked: CheckedFolder,
+    params: Params,
+    *,
+    extractors: Sequence[str],
+    seeds: int,
 ) -> Iterator[dict[str, object]]:
     development = checked.manifest.split(DEVELOPMENT).drop_duplicates("id")
     test = checked.manifest.split(TEST).drop_duplicates("id")
     assert checked.labels is not None
     truth = checked.labels.drop_duplicates("id").set_index("id").loc[test["id"], "generator"]
     known, images = load_images(folder, development), load_images(folder, test)
-    extractors: dict[str, Extractor] = {
-        "spectrum": default_extractor(params),
-        CONTENT: ContentBaseline(),
-    }
-    cases = list(product(range(seeds), extractors))
+    cases = list(product((*extractors, CONTENT), range(params.seed, params.seed + seeds)))
     with Progress() as progress:
         bar = progress.add_task("Benchmark", total=len(cases) * len(NAMES))
-        for offset, name in cases:
-            seed = params.seed + offset
-            reference = _reference(extractors[name], known, development, params, seed=seed)
+        for name, seed in cases:
+            progress.update(bar, description=f"{name}, seed {seed}")
+            seeded = params.model_copy(update={"seed": seed})
+            extractor = _fitted(name, known, development["generator"], seeded)
+            reference = _reference(extractor, known, development, params, seed=seed)
             for condition in NAMES:
                 batch = _Batch(
                     row={"extractor": name, "condition": condition, "seed": seed},
-                    features=extractors[name].embed(degrade(images, condition, seed=seed + 1)),
-                    views=extractors[name].views,
+                    features=extractor.embed(degrade(images, condition, seed=seed + 1)),
+                    views=extractor.views,
                     truth=truth.to_numpy(dtype=str),
                     reference=reference,
                 )
-                chosen = dict.fromkeys(c for e, c, _ in SHOWN if e == name)
-                yield from batch.scores(chosen, params.cluster, seed=seed)
+                yield from batch.scores(CLUSTERERS, params.cluster, seed=seed)
                 if condition == CLEAN and name != CONTENT:
                     for scenario in batch.scenarios(seed=seed):
                         yield from scenario.scores((OPEN_WORLD,), params.cluster, seed=seed)
                 progress.advance(bar)
+
+
+def _fitted(name: str, images: np.ndarray, generators: pd.Series, params: Params) -> Extractor:
+    """The extractor with the numbers that its search tries first, fitted on development images."""
+    if name == CONTENT:
+        return ContentBaseline()
+    chosen = candidate(name, params)
+    _, labels = np.unique(generators.to_numpy(dtype=str), return_inverse=True)
+    with TemporaryDirectory() as folder:
+        return chosen.fit_final(images, labels, chosen.first, folder=Path(folder))
 
 
 def _reference(

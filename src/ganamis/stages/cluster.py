@@ -13,10 +13,11 @@ from ganamis.clustering.methods import CLUSTERERS, prepare
 from ganamis.clustering.scores import score
 from ganamis.clustering.selection import choose, open_world_scores
 from ganamis.contracts import TEST, Embeddings, Fold, Reference, load_copies, view_means
+from ganamis.data.content import CONTENT
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.drawings import draw
-from ganamis.stages.paths import CLUSTER, CONTENT, TRAIN, Ingested, read_ingested
+from ganamis.stages.paths import CLUSTER, TRAIN, Ingested, read_ingested
 
 MODES = {"known": True, "unknown": False}
 
@@ -58,7 +59,7 @@ def cluster(params: Params) -> None:
                 folder / "summary.json", {"run_id": run.info.run_id, "data_digest": data.digest}
             )
             clusterers = {
-                str(name): str(choose(rows)["clusterer"])
+                str(name): str(choose(rows, order=[str(name)])["clusterer"])
                 for name, rows in development.groupby("architecture", sort=False)
             }
             references = {

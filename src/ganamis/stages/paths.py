@@ -25,7 +25,6 @@ PROMOTE = RESULTS / "promote"
 ROLLBACK = RESULTS / "rollback"
 REPORT = RESULTS / "report"
 BENCHMARK = RESULTS / "benchmark" / "scores.csv"  # where `report` looks for a benchmark
-CONTENT = "content_only"  # the baseline that stands beside every extractor
 
 
 @dataclass(frozen=True)

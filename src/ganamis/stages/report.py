@@ -15,7 +15,7 @@ from ganamis.data.batches import load_images
 from ganamis.files import read_json, require, whole_folder
 from ganamis.params import ExtractorName, Params
 from ganamis.report import pictures, wording
-from ganamis.report.benchmark import SHOWN, degradation_chart, table_rows
+from ganamis.report.benchmark import degradation_chart, shown, table_rows
 from ganamis.report.page import CLUSTERERS, Benchmark, Group, Picture, Report, render
 from ganamis.stages.drawings import LINKAGE
 from ganamis.stages.lineage import read_steps
@@ -243,7 +243,7 @@ def read_benchmark(table: Path) -> Benchmark | None:
         file=str(table),
         md5=hashlib.md5(table.read_bytes(), usedforsecurity=False).hexdigest(),
         seeds=int(scores["seed"].nunique()),
-        columns=tuple(f"{e}, {CLUSTERERS.get(c, c)}, number {m}" for e, c, m in SHOWN),
+        columns=tuple(f"{e}, {CLUSTERERS.get(c, c)}, number {m}" for e, c, m in shown(scores)),
         rows=tuple(table_rows(scores)),
         chart=chart,
     )

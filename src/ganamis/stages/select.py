@@ -11,7 +11,7 @@ from ganamis.stages.paths import CLUSTER, SELECT
 def select(params: Params) -> None:
     """Read `development.csv`, write `selection.json`."""
     table = require(CLUSTER / "development.csv", stage="cluster")
-    best = choose(pd.read_csv(table))
+    best = choose(pd.read_csv(table), order=params.architectures)
     write_json(
         SELECT / "selection.json",
         {
