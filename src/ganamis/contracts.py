@@ -130,7 +130,7 @@ class Extractor(Protocol):
         ...
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Reference:
     """Development images that teach a clusterer what varies inside one generator.
 

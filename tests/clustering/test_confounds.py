@@ -37,3 +37,10 @@ def test_row_order_does_not_matter() -> None:
     joined = join_processed(points[order], labels[order], conditions[order])
     expected = join_processed(points, labels, conditions)[order]
     np.testing.assert_array_equal(joined, expected)
+
+
+def test_as_many_clusters_as_are_asked_for_are_left() -> None:
+    points, labels, conditions = folder()
+    np.testing.assert_array_equal(join_processed(points, labels, conditions, least=3), labels)
+    joined = join_processed(points, labels, conditions, least=2)
+    np.testing.assert_array_equal(joined, np.repeat([0, 1], 40))

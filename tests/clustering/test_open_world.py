@@ -152,3 +152,17 @@ def test_joining_is_that_of_every_pair_measured(count: int) -> None:
     expected = _joined_by_loops(points, groups, count)
     found = _join(points, groups, SETTINGS, count=count)
     assert [group.tolist() for group in found] == [group.tolist() for group in expected]
+
+
+def test_with_the_number_given_parts_by_processing_are_joined_first() -> None:
+    """A part that processing moved far away is nearer to nothing; two generators are close."""
+    random = np.random.default_rng(0)
+    centres = np.zeros((4, 12))
+    centres[:, :2] = [[0.0, 0.0], [8.0, 0.0], [0.0, 40.0], [0.0, 60.0]]  # the last was moved
+    labels = np.repeat(np.arange(4), [40, 40, 40, 12])
+    conditions = np.concatenate([np.arange(120) % 3, np.full(12, 3)])
+    points = centres[labels] + random.normal(size=(len(labels), 12))
+    found = discover(points, SETTINGS, count=3, seed=0, conditions=conditions)
+    assert adjusted_rand_score(np.minimum(labels, 2), found) == 1.0
+    without = discover(points, SETTINGS, count=3, seed=0)
+    assert adjusted_rand_score(np.minimum(labels, 2), without) < 1.0

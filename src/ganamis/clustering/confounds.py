@@ -18,7 +18,9 @@ def _shares(conditions: np.ndarray, labels: np.ndarray) -> np.ndarray:
     return counts / counts.sum(axis=1, keepdims=True)
 
 
-def join_processed(points: np.ndarray, labels: np.ndarray, conditions: np.ndarray) -> np.ndarray:
+def join_processed(
+    points: np.ndarray, labels: np.ndarray, conditions: np.ndarray, *, least: int = 1
+) -> np.ndarray:
     """Join clusters that only their processing tells from a larger one.
 
     A cluster of less than `MIXED` conditions is joined to the nearest larger cluster that has at
@@ -27,7 +29,7 @@ def join_processed(points: np.ndarray, labels: np.ndarray, conditions: np.ndarra
 
     Args:
         points: `[N, C]`, whitened. labels: `[N]` int, 0 to K - 1. conditions: `[N]` int, the most
-            probable one of each image.
+            probable one of each image. least: clusters to leave; the smallest are joined first.
 
     Returns:
         `[N]` int, larger clusters first.
@@ -37,7 +39,9 @@ def join_processed(points: np.ndarray, labels: np.ndarray, conditions: np.ndarra
     centres = np.stack([points[labels == label].mean(axis=0) for label in range(len(sizes))])
     kinds = (shares >= SHARED / 2).sum(axis=1)
     target = np.arange(len(sizes))
-    for label in np.flatnonzero(kinds < MIXED):
+    for label in sorted(np.flatnonzero(kinds < MIXED), key=lambda label: sizes[label]):
+        if len(set(target)) <= least:
+            break
         common = np.minimum(shares, shares[label]).sum(axis=1)
         homes = np.flatnonzero((kinds >= MIXED) & (common < SHARED) & (sizes > sizes[label]))
         if len(homes):

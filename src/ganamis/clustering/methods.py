@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from sklearn.cluster import AgglomerativeClustering, KMeans
@@ -52,6 +53,19 @@ PARTITIONS: dict[str, Callable[[np.ndarray, int, int], np.ndarray]] = {
 CLUSTERERS = (*PARTITIONS, DENSITY, OPEN_WORLD)
 
 
+@lru_cache(maxsize=1)  # clusterers and batches in turn ask for the same one
+def _whitening(reference: Reference, components: int, shrinkage: float) -> Whitening:
+    return within_class_whitening(
+        reference.features, reference.generators, components=components, shrinkage=shrinkage
+    )
+
+
+@lru_cache(maxsize=1)
+def _nuisance(reference: Reference, components: int) -> Nuisance:
+    copies = {CLEAN: reference.features, **reference.copies}
+    return Nuisance.fit(copies, reference.generators, components=components)
+
+
 def space(
     name: str, query: np.ndarray, reference: Reference, *, views: int, settings: Cluster
 ) -> Whitening:
@@ -61,12 +75,7 @@ def space(
     images as they are.
     """
     if name != OPEN_WORLD:
-        return within_class_whitening(
-            reference.features,
-            reference.generators,
-            components=settings.components,
-            shrinkage=settings.shrinkage,
-        )
+        return _whitening(reference, settings.components, settings.shrinkage)
     return _matched(query, reference, views=views, settings=settings)[0]
 
 
@@ -75,11 +84,7 @@ def _matched(
 ) -> tuple[Whitening, BatchWhitening]:
     """The whitening matched to a batch: of its features, and of its principal components."""
     chosen = settings.open_world
-    nuisance = Nuisance.fit(
-        {CLEAN: reference.features, **reference.copies},
-        reference.generators,
-        components=chosen.components,
-    )
+    nuisance = _nuisance(reference, chosen.components)
     batch = fit_batch(
         nuisance,
         nuisance.reduce(query.reshape(len(query), views, -1)),

@@ -268,33 +268,48 @@ def discover(
         points: `[N, C]`, in units of the standard deviation inside a generator.
         count: number of clusters, at most N, or None to find it.
         conditions: `[N]` int, how each image seems to have been processed; clusters that nothing
-            else tells apart are joined (`join_processed`), unless the number is given.
+            else tells apart are joined (`join_processed`), as far as the number allows.
 
     Returns:
         `[N]` int, 0 to K - 1, larger clusters first.
     """
     with small_matrices():
-        labels = _discover(points, settings, count=count, seed=seed)
+        labels = _discover(points, settings, count=count, seed=seed, conditions=conditions)
     if count is None and conditions is not None:
         return join_processed(points, labels, conditions)
     return labels
 
 
+def _labels(groups: list[np.ndarray], size: int) -> np.ndarray:
+    """`[size]` int, larger groups first."""
+    labels = np.empty(size, dtype=int)
+    for label, group in enumerate(sorted(groups, key=lambda group: (-len(group), group.min()))):
+        labels[group] = label
+    return labels
+
+
 def _discover(
-    points: np.ndarray, settings: OpenWorld, *, count: int | None, seed: int
+    points: np.ndarray,
+    settings: OpenWorld,
+    *,
+    count: int | None,
+    seed: int,
+    conditions: np.ndarray | None,
 ) -> np.ndarray:
     order = np.lexsort(points.T[::-1])
     random = np.random.default_rng(seed)
     chosen = np.sort(random.permutation(len(points))[: max(settings.sample, count or 1)])
     sample = points[order[chosen]].astype(np.float64)
     groups = _search(sample, settings, seed=seed)
+    if count is not None and conditions is not None:
+        labels = _labels(groups, len(sample))
+        labels = join_processed(sample, labels, conditions[order[chosen]], least=count)
+        groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
     if count is not None and len(groups) > count:
         groups = _join(sample, groups, settings, count=count)
     elif count is not None and len(groups) < count:
         groups = _split_to(sample, groups, settings, count=count, seed=seed)
-    found = np.empty(len(sample), dtype=int)
-    for label, group in enumerate(sorted(groups, key=lambda group: (-len(group), group.min()))):
-        found[group] = label
+    found = _labels(groups, len(sample))
     if len(points) == len(sample):
         labels = np.empty(len(points), dtype=int)
         labels[order] = found
