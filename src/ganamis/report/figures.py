@@ -13,8 +13,8 @@ from sklearn.decomposition import PCA
 from sklearn.metrics.cluster import contingency_matrix
 
 # Okabe and Ito 2008: told apart by people with colour-blindness; the shapes are a second sign.
-COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#56b4e9", "#e69f00", "#555555")
-MARKERS = ("o", "s", "^", "D", "v", "P", "X")
+COLOURS = tuple("#0072b2 #d55e00 #009e73 #cc79a7 #56b4e9 #e69f00 #555555 #8c510a".split())
+MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
 STYLE: Any = {
     "axes.spines.right": False,
     "axes.spines.top": False,
