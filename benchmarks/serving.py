@@ -19,8 +19,8 @@ import psutil
 import requests
 
 from ganamis.params import load_params
-from ganamis.registry import load_model
-from ganamis.tracking import connect
+from ganamis.registry.versions import load_model
+from ganamis.tracking.runs import connect
 
 MODEL = "models:/ganamis@champion"
 CLIENTS, SECONDS = 4, 20

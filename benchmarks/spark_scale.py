@@ -18,8 +18,8 @@ import pandas as pd
 from PIL import Image
 
 from ganamis.params import load_params
-from ganamis.registry import load_model
-from ganamis.tracking import connect
+from ganamis.registry.versions import load_model
+from ganamis.tracking.runs import connect
 
 MODEL, MASTER = "models:/ganamis@champion", "local[2]"
 COMPARED = 5000  # images that the plain command attributes as well

@@ -184,10 +184,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")],
 ) -> None:
     """Serve a registered model over HTTP, by MLflow's protocol, to callers who are not trusted."""
-    from ganamis.attribution.server import serve
     from ganamis.params import load_params
+    from ganamis.stages.serve import serve
 
-    serve(model, port=port, connections=load_params().serve.connections)
+    serve(model, load_params(), port=port)
 
 
 @app.command()

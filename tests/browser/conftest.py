@@ -39,12 +39,12 @@ TRAINED_TOGETHER = (ARCHITECTURES[:1] + ARCHITECTURES[2:3], ARCHITECTURES[1:2] +
 # Few processes: importing TensorFlow and MLflow takes longer than tiny training.
 BEFORE = """
 from pathlib import Path
-from ganamis import tracking
+from ganamis.tracking import runs
 from ganamis.params import load_params
 from ganamis.stages.data import import_folder, ingest
 import_folder(Path("source"), load_params())
 ingest(load_params())
-tracking.connect()  # two processes that create one store at once would fail
+runs.connect()  # two processes that create one store at once would fail
 """
 TRAIN = """
 import sys

@@ -9,8 +9,8 @@ from selenium.webdriver import Chrome
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
-from ganamis.comparison_view import CHARTS, HEADLINE
-from ganamis.tracking import EXPERIMENT
+from ganamis.tracking.runs import EXPERIMENT
+from ganamis.tracking.view import CHARTS, HEADLINE
 from tests.browser.conftest import ARCHITECTURES, ROOT
 
 PATIENCE = 60  # seconds

@@ -16,15 +16,15 @@ import pandas as pd
 import pytest
 import yaml
 
-from ganamis import registry
+from ganamis.registry import versions
 from tests.builders import encode, noise, write
-from tests.serving import good_image, register_champion
+from tests.serving.tiny_model import good_image, register_champion
 from tests.test_pipeline import SIZE, tiny_params, write_data
 
 needs_spark = pytest.mark.skipif(
     shutil.which("java") is None, reason="Spark needs Java, which is not installed"
 )
-MODEL = f"models:/{registry.MODEL}@{registry.CHAMPION}"
+MODEL = f"models:/{versions.MODEL}@{versions.CHAMPION}"
 LARGEST = 50_000  # bytes
 
 
@@ -88,7 +88,7 @@ def test_plain_model_and_spark_agree_and_bad_files_are_rows(project: Path, image
     assert set(found["path"].str.removeprefix("file:")) == {str(path) for path in files}
 
     mlflow.set_tracking_uri(f"sqlite:///{project / 'mlflow.db'}")
-    plain = registry.load_model(MODEL)
+    plain = versions.load_model(MODEL)
     good = sorted(path for path in files if path.parent.name != "bad")
     expected = plain.predict(pd.DataFrame({"image": [path.read_bytes() for path in good]}))
     expected.index = pd.Index([path.name for path in good])

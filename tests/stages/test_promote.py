@@ -17,11 +17,11 @@ from ganamis.errors import UserError
 from ganamis.extractors.spectrum import Spectrum
 from ganamis.files import read_json, write_json
 from ganamis.params import Params, load_params
-from ganamis.registry import CHAMPION, MODEL, PREVIOUS, version_of
+from ganamis.registry.versions import CHAMPION, MODEL, PREVIOUS, version_of
 from ganamis.stages.paths import INGEST, PROMOTE, REGISTER, ROLLBACK, read_ingested
 from ganamis.stages.promote import promote, rollback
 from ganamis.stages.train import development_set
-from tests.serving import register_version
+from tests.serving.tiny_model import register_version
 from tests.test_pipeline import tiny_params, write_data
 
 NOW, BEFORE = "present.dir", "former.dir"

@@ -1,1 +1,1 @@
-"""Naming clusters after known generators, and the served model."""
+"""Naming clusters after known generators, together and one image at a time."""

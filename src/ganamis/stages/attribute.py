@@ -127,8 +127,8 @@ def _by_default_extractor(
 
 
 def _by_model(folder: Path, rows: pd.DataFrame, uri: str) -> pd.DataFrame:
-    from ganamis.registry import load_model
-    from ganamis.tracking import connect
+    from ganamis.registry.versions import load_model
+    from ganamis.tracking.runs import connect
 
     connect()
     loaded = load_model(uri)

@@ -109,8 +109,8 @@ def _attribute(
     """One row with the columns `COLUMNS` for every file, whether it could be read or not."""
     from pyspark.sql import functions as f
 
-    from ganamis.registry import spark_model
-    from ganamis.tracking import connect
+    from ganamis.registry.versions import spark_model
+    from ganamis.tracking.runs import connect
 
     connect()
     predict = spark_model(session, model)

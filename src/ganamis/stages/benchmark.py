@@ -11,7 +11,6 @@ import pandas as pd
 from rich.progress import Progress
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis import tracking
 from ganamis.clustering.methods import CLUSTERERS, OPEN_WORLD, prepare
 from ganamis.contracts import (
     DEVELOPMENT,
@@ -30,6 +29,7 @@ from ganamis.extractors.candidates import candidate
 from ganamis.files import whole_file
 from ganamis.params import Cluster, Params
 from ganamis.report.benchmark import degradation_chart, markdown
+from ganamis.tracking import runs
 
 FEW = 15  # images of each generator in the scenario of that name
 
@@ -106,7 +106,7 @@ def benchmark(
     checked = check_folder(folder, size=params.data.size, near_duplicate=params.data.near_duplicate)
     if checked.labels is None:
         raise UserError(f"'{folder}' has no test_labels.csv; a benchmark needs labels to score")
-    with tracking.stage_run(
+    with runs.stage_run(
         "benchmark",
         name=f"benchmark {folder.name}",
         params={
@@ -126,7 +126,7 @@ def benchmark(
             temporary.write_text(
                 markdown(scores, title=folder.name, figure=figure.name), encoding="utf-8"
             )
-        tracking.log_benchmark(scores, [out, figure, table])
+        runs.log_benchmark(scores, [out, figure, table])
     print(out.read_text(encoding="utf-8"))
 
 

@@ -8,7 +8,6 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ganamis import tracking
 from ganamis.clustering.methods import CLUSTERERS, prepare
 from ganamis.clustering.scores import score
 from ganamis.clustering.selection import choose, open_world_scores
@@ -18,6 +17,7 @@ from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.drawings import draw
 from ganamis.stages.paths import CLUSTER, TRAIN, Ingested, read_ingested
+from ganamis.tracking import runs
 
 MODES = {"known": True, "unknown": False}
 
@@ -29,7 +29,7 @@ def cluster(params: Params) -> None:
     """
     data = read_ingested(params)
     embeddings: dict[str, Embeddings] = {name: _embeddings(name) for name in params.architectures}
-    with tracking.stage_run(
+    with runs.stage_run(
         "cluster",
         name="cluster",
         params={
@@ -39,7 +39,7 @@ def cluster(params: Params) -> None:
         },
         tags={"profile": params.profile},
     ) as run:
-        tracking.log_data(data.manifest, data.root, data.digest, split=TEST)
+        runs.log_data(data.manifest, data.root, data.digest, split=TEST)
         development = _development_scores(params)
         assignments = {
             name: _assign(name, stored, data, params)
@@ -75,7 +75,7 @@ def cluster(params: Params) -> None:
                 data,
                 params,
             )
-            tracking.log_folder(folder, under="cluster")
+            runs.log_folder(folder, under="cluster")
         _log_per_extractor(params, development, scores)
     _print(scores, data)
 
@@ -183,7 +183,7 @@ def _log_per_extractor(params: Params, development: pd.DataFrame, scores: pd.Dat
             metrics[f"test_ari_interval/{column}_low"] = row["ari_low"]
             metrics[f"test_ari_interval/{column}_high"] = row["ari_high"]
         run_id = read_json(TRAIN / name / "summary.json", stage="train")["run_id"]
-        if not tracking.add_to_run(run_id, metrics, CLUSTER / "figures" / name):
+        if not runs.add_to_run(run_id, metrics, CLUSTER / "figures" / name):
             print(f"The run that trained {name} is not in this tracking store; scores not added.")
 
 

@@ -6,11 +6,11 @@ from typing import Any
 
 import yaml
 
-from ganamis import tracking
 from ganamis.files import read_json
 from ganamis.params import Params
 from ganamis.report.page import Step
 from ganamis.stages.paths import CLUSTER, REGISTER, TRAIN
+from ganamis.tracking import runs
 
 LOCK = Path("dvc.lock")
 
@@ -22,7 +22,7 @@ def read_steps(params: Params, *, report_run: str) -> tuple[Step, ...]:
         report_run: the run that writes the report; DVC records its output only afterwards.
     """
     recorded = _recorded()
-    runs = {
+    records = {
         **{f"train@{name}": TRAIN / name / "summary.json" for name in params.architectures},
         "cluster": CLUSTER / "summary.json",
         "register": REGISTER / "version.json",
@@ -30,7 +30,7 @@ def read_steps(params: Params, *, report_run: str) -> tuple[Step, ...]:
     stages = ["ingest", *(f"train@{name}" for name in params.architectures)]
     stages += ["cluster", "select", "register", "promote"]
     steps = [
-        _step(stage, recorded.get(stage, ()), _run_id(runs[stage]) if stage in runs else None)
+        _step(stage, recorded.get(stage, ()), _run_id(records[stage]) if stage in records else None)
         for stage in stages
     ]
     return (*steps, _step("report", (), report_run))
@@ -53,7 +53,7 @@ def _run_id(path: Path) -> str | None:
 
 
 def _step(stage: str, outputs: tuple[tuple[str, str], ...], run_id: str | None) -> Step:
-    facts: Mapping[str, Any] = tracking.run_facts(run_id) if run_id else {}
+    facts: Mapping[str, Any] = runs.run_facts(run_id) if run_id else {}
     return Step(
         stage=stage,
         outputs=outputs,

@@ -6,22 +6,23 @@ from pathlib import Path
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from ganamis import promotion, tracking
 from ganamis.clustering.selection import fold_clusters
 from ganamis.errors import UserError
 from ganamis.extractors.candidates import candidate
 from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, write_json
 from ganamis.params import Params
+from ganamis.registry import promotion
 from ganamis.stages.paths import PROMOTE, REGISTER, ROLLBACK, Ingested, read_ingested
 from ganamis.stages.train import development_set
+from ganamis.tracking import runs
 
 
 def promote(params: Params) -> None:
     """Let the gate compare the challenger with the champion; write its decision."""
     version = read_json(REGISTER / "version.json", stage="register")
     data = read_ingested(params)
-    tracking.connect()
+    runs.connect()
     decision = promotion.promote(
         version["version"],
         data_digest=data.digest,
@@ -62,7 +63,7 @@ def _rescore(folder: Path, champion: ModelVersion, data: Ingested, params: Param
 
 def rollback() -> None:
     """Put the champion before the present one back, and say so."""
-    tracking.connect()
+    runs.connect()
     done = promotion.roll_back()
     write_json(ROLLBACK / "rollback.json", asdict(done))
     print(f"Version {done.champion} is champion again; version {done.replaced} is previous.")

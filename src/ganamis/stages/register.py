@@ -4,14 +4,15 @@ import shutil
 
 import pandas as pd
 
-from ganamis import registry, tracking
 from ganamis.attribution.assignment import Assignment, SpaceSettings, fit_assignment
 from ganamis.clustering.selection import fold_clusters
 from ganamis.contracts import DEVELOPMENT, Embeddings
 from ganamis.files import read_json, require, whole_folder, write_json
 from ganamis.params import Params
+from ganamis.registry import versions
 from ganamis.stages.cluster import read_folds, read_reference
 from ganamis.stages.paths import CLUSTER, REGISTER, SELECT, TRAIN, Ingested, read_ingested
+from ganamis.tracking import runs
 
 
 def register(params: Params) -> None:
@@ -19,17 +20,17 @@ def register(params: Params) -> None:
     data = read_ingested(params)
     chosen = read_json(SELECT / "selection.json", stage="select")
     name, clusterer = chosen["architecture"], chosen["clusterer"]
-    with tracking.stage_run(
+    with runs.stage_run(
         "register",
         name=f"{name} + {clusterer}",
         params={"data_digest": data.digest, "seed": params.seed, **chosen},
         tags={"architecture": name, "profile": params.profile},
     ):
-        tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
+        runs.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         with whole_folder(REGISTER) as folder:
             shutil.copytree(TRAIN / name / "extractor", folder / "model" / "extractor")
             _assignment(name, clusterer, data, params).save(folder / "model" / "assignment.npz")
-            version = registry.register(
+            version = versions.register(
                 folder / "model",
                 fold_clusters(
                     read_folds(name), clusterer, settings=params.cluster, seed=params.seed
@@ -43,15 +44,15 @@ def register(params: Params) -> None:
                         "run_id"
                     ],
                     "data_digest": data.digest,
-                    "git_commit": tracking.git_tags()["git_commit"],
+                    "git_commit": runs.git_tags()["git_commit"],
                     "development_ari_unknown": f"{chosen['development_ari_unknown']:.4f}",
                 },
             )
             write_json(
                 folder / "version.json",
-                {"name": registry.MODEL, "version": int(version.version), "run_id": version.run_id},
+                {"name": versions.MODEL, "version": int(version.version), "run_id": version.run_id},
             )
-    print(f"Registered {registry.MODEL} version {version.version} as {registry.CHALLENGER}.")
+    print(f"Registered {versions.MODEL} version {version.version} as {versions.CHALLENGER}.")
 
 
 def _assignment(name: str, clusterer: str, data: Ingested, params: Params) -> Assignment:

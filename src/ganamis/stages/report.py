@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from ganamis import tracking
 from ganamis.attribution.assignment import Assignment
 from ganamis.contracts import TEST, UNASSIGNED
 from ganamis.data.batches import load_images
@@ -30,6 +29,7 @@ from ganamis.stages.paths import (
     Ingested,
     read_ingested,
 )
+from ganamis.tracking import runs
 
 EXAMPLES = 6  # images of each cluster
 PAGE = "report.html"
@@ -45,7 +45,7 @@ def report(params: Params) -> None:
     groups = _groups(data, selection)
     benchmark = read_benchmark(BENCHMARK)
     untrained = [name for name in get_args(ExtractorName) if name not in params.architectures]
-    with tracking.stage_run(
+    with runs.stage_run(
         "report",
         name="report",
         params={"data_digest": data.digest, "seed": params.seed},
@@ -80,7 +80,7 @@ def report(params: Params) -> None:
         )
         with whole_folder(REPORT) as folder:
             (folder / PAGE).write_text(render(page), encoding="utf-8")
-            tracking.log_folder(folder, under="report")
+            runs.log_folder(folder, under="report")
     print(f"Wrote '{REPORT / PAGE}'; it opens in any browser, without a server.")
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from optuna.trial import FrozenTrial
 from rich.progress import track
 
-from ganamis import tracking
 from ganamis.clustering.selection import search_objective
 from ganamis.contracts import DEVELOPMENT, Embeddings, Extractor, save_copies
 from ganamis.data.batches import load_images, stream_images
@@ -31,6 +30,7 @@ from ganamis.extractors.shared_storage import open_study, storage_url
 from ganamis.files import whole_folder, write_json
 from ganamis.params import Params
 from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
+from ganamis.tracking import runs
 
 BATCH = 64  # images embedded at once
 LOGS = "logs"
@@ -43,17 +43,17 @@ def train(architecture: str, params: Params) -> None:
     started = time.monotonic()
     key = study_key(chosen, data, params)
     work = WORK / "train" / architecture
-    with tracking.stage_run(
+    with runs.stage_run(
         "train",
         name=architecture,
         params={"seed": params.seed, "data_digest": data.digest, **chosen.settings},
         tags={"architecture": architecture, "profile": params.profile},
     ) as run:
-        tracking.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
+        runs.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         development = development_set(data, chosen.degradations, params)
 
         def log(trial: FrozenTrial) -> None:
-            tracking.log_trial(run, trial, architecture=architecture)
+            runs.log_trial(run, trial, architecture=architecture)
 
         if (url := storage_url()) is None:
             best = search(
@@ -93,10 +93,8 @@ def train(architecture: str, params: Params) -> None:
             shutil.copytree(fitting / LOGS, folder / LOGS)
             write_json(folder / "metrics.json", {"development_ari_known": best.value})
             write_json(folder / "summary.json", summary)
-        tracking.log_folder(TRAIN / architecture / LOGS, under=LOGS)
-        tracking.log_search_result(
-            values, score=float(best.value or 0.0), seconds=summary["seconds"]
-        )
+        runs.log_folder(TRAIN / architecture / LOGS, under=LOGS)
+        runs.log_search_result(values, score=float(best.value or 0.0), seconds=summary["seconds"])
         shutil.rmtree(fitting)
 
 

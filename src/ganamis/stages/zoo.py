@@ -2,10 +2,10 @@
 
 from dataclasses import asdict
 
-from ganamis import tracking
 from ganamis.errors import UserError
 from ganamis.params import Params
 from ganamis.stages.paths import WORK
+from ganamis.tracking import runs
 from ganamis.zoo.generators import GENERATORS
 from ganamis.zoo.training import train
 
@@ -17,12 +17,12 @@ def train_zoo(generator: str, params: Params) -> None:
             f"generator '{generator}' is unknown; choose one of {', '.join(GENERATORS)}"
         )
     folder = WORK / "zoo"
-    with tracking.stage_run(
+    with runs.stage_run(
         "train-zoo", name=generator, params={"generator": generator}, tags={"generator": generator}
     ):
         try:
             card = asdict(train(generator, folder=folder))
         except ModuleNotFoundError as error:
             raise UserError(str(error)) from error
-        tracking.log_card(card, [folder / f"{generator}.{kind}" for kind in ("csv", "json", "npz")])
+        runs.log_card(card, [folder / f"{generator}.{kind}" for kind in ("csv", "json", "npz")])
     print(f"Trained {generator} in {card['wall_seconds']} s; weights are in '{folder}'.")

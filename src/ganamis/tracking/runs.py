@@ -21,8 +21,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from optuna.trial import FrozenTrial, TrialState
 
-from ganamis import comparison_view
 from ganamis.contracts import Manifest
+from ganamis.tracking import view
 
 EXPERIMENT = "ganamis"
 DESCRIPTION = """\
@@ -47,7 +47,7 @@ def connect() -> str:
     if "MLFLOW_TRACKING_URI" not in os.environ:
         mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
     experiment = mlflow.set_experiment(EXPERIMENT)
-    wanted = {"mlflow.note.content": DESCRIPTION, comparison_view.TAG: comparison_view.VIEW}
+    wanted = {"mlflow.note.content": DESCRIPTION, view.TAG: view.VIEW}
     for key, value in wanted.items():
         if experiment.tags.get(key) != value:
             mlflow.set_experiment_tag(key, value)

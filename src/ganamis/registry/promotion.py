@@ -19,8 +19,8 @@ from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
 
 from ganamis.errors import UserError
-from ganamis.gate import compare, same_images
-from ganamis.registry import (
+from ganamis.registry.gate import compare, same_images
+from ganamis.registry.versions import (
     CHAMPION,
     MODEL,
     PREVIOUS,

@@ -13,10 +13,11 @@ import pytest
 from mlflow.entities.model_registry import ModelVersion
 from PIL import Image
 
-from ganamis import registry, tracking
 from ganamis.attribution.assignment import SpaceSettings, fit_assignment
 from ganamis.contracts import Reference, view_means
 from ganamis.extractors.spectrum import Spectrum
+from ganamis.registry import versions
+from ganamis.tracking import runs
 from tests.builders import PARAMS, encode, noise, raw_png
 
 SIZE = 64
@@ -31,8 +32,8 @@ def register_version(folder: Path, evidence: pd.DataFrame, *, digest: str) -> Mo
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
-        with tracking.stage_run("register", name="tiny", params={}, tags={}):
-            return registry.register(
+        with runs.stage_run("register", name="tiny", params={}, tags={}):
+            return versions.register(
                 folder / "bundle",
                 evidence,
                 size=SIZE,
@@ -66,7 +67,7 @@ def register_champion(folder: Path) -> None:
     evidence = pd.DataFrame(columns=["held_out", "id", "generator", "label"])
     version = register_version(folder, evidence, digest="tiny")
     mlflow.MlflowClient().set_registered_model_alias(
-        registry.MODEL, registry.CHAMPION, version.version
+        versions.MODEL, versions.CHAMPION, version.version
     )
 
 

@@ -16,12 +16,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ganamis import promotion, tracking
 from ganamis.errors import UserError
-from ganamis.gate import compare
-from ganamis.promotion import Decision
-from ganamis.registry import CHALLENGER, CHAMPION, MODEL, PREVIOUS, version_of
-from tests.serving import register_version
+from ganamis.registry import promotion
+from ganamis.registry.gate import compare
+from ganamis.registry.promotion import Decision
+from ganamis.registry.versions import CHALLENGER, CHAMPION, MODEL, PREVIOUS, version_of
+from ganamis.tracking import runs
+from tests.serving.tiny_model import register_version
 
 GATE = {"margin": 0.0, "confidence": 0.95, "bootstrap": 300, "seed": 0}
 DIGEST, OTHER = "one.dir", "other.dir"
@@ -69,7 +70,7 @@ def store(registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.chdir(tmp_path)
     mlflow.set_tracking_uri(f"sqlite:///{path}")
     mlflow.set_registry_uri(f"sqlite:///{path}")
-    tracking.connect()
+    runs.connect()
     yield path
     mlflow.set_registry_uri("")
 
@@ -286,7 +287,7 @@ def _die_after(store: str, number: int, writes: int) -> None:
 def processes() -> multiprocessing.context.ForkServerContext:
     """Children of a process that has imported everything and opened nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.test_promotion"])
+    context.set_forkserver_preload(["tests.registry.test_promotion"])
     return context
 
 

@@ -13,9 +13,9 @@ import pytest
 import requests
 
 from tests.builders import PARAMS, encode, noise
-from tests.serving import MARK, good_image, malformed, register_champion, request
+from tests.serving.tiny_model import MARK, good_image, malformed, register_champion, request
 
-ROOT = Path(__file__).parent.parent
+ROOT = Path(__file__).parents[2]
 HEADERS = {"Content-Type": "application/json"}
 REQUESTS = int(os.environ.get("GANAMIS_FUZZ", "400"))
 FORMS = ("dataframe_records", "dataframe_split", "inputs", "instances")

@@ -8,17 +8,12 @@ whatever is not an answer.
 import asyncio
 import json
 import logging
-import os
-import sys
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from ganamis.attribution.requests import RequestError, canonical, read_images
-from ganamis.errors import UserError
+from ganamis.serving.requests import RequestError, canonical, read_images
 
-HOST = "127.0.0.1"
-MODEL_VARIABLE = "GANAMIS_SERVED_MODEL"  # how the command tells the process that serves
 METHODS = {"/invocations": "POST", "/ping": "GET", "/health": "GET", "/version": "GET"}
 JSON = b"application/json"
 Message = MutableMapping[str, Any]
@@ -142,33 +137,10 @@ async def _refuse(send: Send, refused: Refused) -> None:
     await send({"type": "http.response.body", "body": body})
 
 
-def create() -> App:
-    """The application, as `uvicorn --factory` builds it in the process that serves."""
+def guarded(model: Any) -> App:
+    """MLflow's scoring application of a loaded model, behind the guard, with the model's limits."""
     from mlflow.pyfunc import scoring_server
 
-    from ganamis.registry import load_model
-    from ganamis.tracking import connect
-
-    connect()
-    try:
-        model = load_model(os.environ[MODEL_VARIABLE])
-    except UserError as error:
-        print(f"ganamis: {error}", file=sys.stderr)
-        sys.exit(2)
     config = model.model_config
     limits = Limits(**{key: int(config[key]) for key in Limits.__dataclass_fields__})
     return Guard(scoring_server.init(model), limits)
-
-
-def serve(model: str, *, port: int, connections: int) -> None:
-    """Replace this process by a server of `model` on 127.0.0.1; the protocol is MLflow's.
-
-    Args:
-        model: its URI, such as `models:/ganamis@champion`.
-        connections: served at once; more are answered 503.
-    """
-    command = ["-m", "uvicorn", "--factory", f"{__name__}:create", "--host", HOST]
-    command += ["--port", str(port), "--limit-concurrency", str(connections)]
-    command += ["--no-server-header", "--log-level", "warning"]
-    os.environ[MODEL_VARIABLE] = model
-    os.execv(sys.executable, [sys.executable, *command])

@@ -16,8 +16,8 @@ from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, Schema
 
 import ganamis
-from ganamis.attribution import served_model
 from ganamis.errors import UserError
+from ganamis.serving import served_model
 
 MODEL = "ganamis"
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"

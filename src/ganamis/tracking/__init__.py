@@ -1,0 +1,1 @@
+"""MLflow tracking: what a run records, and the view in which its UI compares runs."""
