@@ -113,8 +113,24 @@ def _check_header(image: PngImageFile, encoded: bytes) -> None:
 
 
 def _gray_values(image: Image.Image) -> np.ndarray:
+    pixels, coloured = gray_or_luma(image)
+    if coloured:
+        raise ImageError(
+            f"mode {image.mode} holds colours that are not gray; export it as 8-bit gray"
+        )
+    return pixels
+
+
+def gray_or_luma(image: Image.Image) -> tuple[np.ndarray, bool]:
+    """Gray levels `[H, W]` uint8 of a decoded image, and whether they are the luma of colours.
+
+    Luma is that of ITU-R BT.601, .299 R + .587 G + .114 B, as Pillow rounds it.
+
+    Raises:
+        ImageError: transparent pixels, or inks.
+    """
     if image.mode == "L" and "transparency" not in image.info:
-        return np.asarray(image, dtype=np.uint8)
+        return np.asarray(image, dtype=np.uint8), False
     if image.mode == "CMYK":
         raise ImageError("has inks (CMYK) for gray levels; export it as 8-bit gray")
     colours = np.asarray(image.convert("RGBA"), dtype=np.uint8)
@@ -122,10 +138,8 @@ def _gray_values(image: Image.Image) -> np.ndarray:
         raise ImageError("has transparent pixels; flatten it onto the intended background")
     red, green, blue = colours[..., 0], colours[..., 1], colours[..., 2]
     if (red != green).any() or (red != blue).any():
-        raise ImageError(
-            f"mode {image.mode} holds colours that are not gray; export it as 8-bit gray"
-        )
-    return np.ascontiguousarray(red)
+        return np.asarray(image.convert("RGB").convert("L"), dtype=np.uint8), True
+    return np.ascontiguousarray(red), False
 
 
 def pixel_digest(pixels: np.ndarray) -> str:

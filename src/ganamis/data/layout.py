@@ -13,6 +13,7 @@ from ganamis.errors import UserError
 LABELS_FILE = "test_labels.csv"
 LABEL_COLUMNS = ("image", "model")
 MINIMUM_GENERATORS = 2
+SHOWN_OFFENDERS = 1000
 
 
 @dataclass(frozen=True)
@@ -137,3 +138,11 @@ def compare_labels(labels: dict[str, str], images: list[ImageFile]) -> list[str]
         for name in sorted(names - labels.keys())
     ]
     return absent + unlabelled
+
+
+def refusal(root: Path, offences: list[str]) -> str:
+    """All offences in one message."""
+    lines = "\n".join(f"  {offence}" for offence in offences[:SHOWN_OFFENDERS])
+    rest = len(offences) - SHOWN_OFFENDERS
+    more = f"\n  ... and {rest} more" if rest > 0 else ""
+    return f"'{root}' was refused, nothing was changed; {len(offences)} problems:\n{lines}{more}"

@@ -1,5 +1,6 @@
-"""The digest by which DVC knows a data set."""
+"""The digest by which DVC knows a data set, and where DVC keeps its files."""
 
+from functools import cache
 from pathlib import Path
 
 from ganamis.errors import UserError
@@ -44,3 +45,25 @@ def add_to_dvc(root: Path) -> None:
             repository.add(str(root))
     except DvcException as error:
         raise UserError(f"DVC could not add '{root}': {error}") from error
+
+
+def project_cache() -> Path | None:
+    """Where DVC keeps the files of the project we stand in; None outside of one.
+
+    Never the cache that some other folder claims to have: a stranger's folder may claim any.
+    """
+    here = Path.cwd().resolve()
+    inside = any((folder / ".dvc").is_dir() for folder in (here, *here.parents))
+    return _cache_of(here) if inside else None
+
+
+@cache
+def _cache_of(folder: Path) -> Path | None:
+    from dvc.exceptions import DvcException
+    from dvc.repo import Repo
+
+    try:
+        with Repo(folder) as repository:
+            return Path(repository.cache.local.path).resolve()
+    except DvcException:
+        return None

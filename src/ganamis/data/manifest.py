@@ -14,11 +14,10 @@ from sklearn.neighbors import NearestNeighbors
 from ganamis.contracts import DEVELOPMENT, TEST, Manifest
 from ganamis.data.content import thumbnails
 from ganamis.data.images import ImageError, pixel_digest, read_gray
-from ganamis.data.layout import ImageFile, compare_labels, list_images, read_labels
+from ganamis.data.layout import ImageFile, compare_labels, list_images, read_labels, refusal
 from ganamis.errors import UserError
 
 THUMBNAIL = 16  # pixels; near-duplicates are compared at this size
-SHOWN_OFFENDERS = 1000
 
 
 @dataclass(frozen=True)
@@ -77,7 +76,7 @@ def check_folder(root: Path, *, size: int, near_duplicate: float, keep: int = 0)
     checked, image_offences = _check_images(files, size=size, keep=keep, decoded=decoded)
     offences += image_offences + _leaks(checked, labels or {})
     if offences:
-        raise UserError(_refusal(root, offences))
+        raise UserError(refusal(root, offences))
     return CheckedFolder(
         manifest=Manifest(pd.DataFrame([_row(image) for image in checked])),
         labels=None if labels is None else _label_table(checked, labels),
@@ -139,13 +138,6 @@ def _leaks(checked: Iterable[CheckedImage], labels: dict[str, str]) -> list[str]
         elif len({_generator(image, labels) for image in images}) > 1:
             offences.append(f"{paths}: the same image under two generators; keep the right one")
     return offences
-
-
-def _refusal(root: Path, offences: list[str]) -> str:
-    lines = "\n".join(f"  {offence}" for offence in offences[:SHOWN_OFFENDERS])
-    rest = len(offences) - SHOWN_OFFENDERS
-    more = f"\n  ... and {rest} more" if rest > 0 else ""
-    return f"'{root}' was refused, nothing was changed; {len(offences)} problems:\n{lines}{more}"
 
 
 def _row(image: CheckedImage) -> dict[str, object]:

@@ -1,0 +1,290 @@
+"""A plain folder of images, at any depth: what is in it, and its pixels in batches.
+
+No labels are needed. Where there are some, `development/<generator>/` teaches, and `test/` (or,
+without it, every other image) is what is to be attributed.
+"""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from ganamis.contracts import DEVELOPMENT, TEST
+from ganamis.data.formats import decode, look
+from ganamis.data.images import ImageError, pixel_digest
+from ganamis.data.layout import LABELS_FILE, refusal
+from ganamis.data.names import repeated, shown
+from ganamis.data.prefetch import ahead
+from ganamis.data.reading import Format, Frame, Look, Reading, check_side, size_name
+from ganamis.data.source import FolderSource, Skipped, Source
+from ganamis.errors import UserError
+
+PENDING_FILES = 64  # read ahead of their use
+NO_GENERATOR = "lies outside a generator's folder; move it"
+OUTSIDE = f"lies outside of {DEVELOPMENT}/ and {TEST}/"
+
+
+@dataclass(frozen=True)
+class Item:
+    """One image to be read. path: as shown, unique in the folder. name: of its file.
+
+    frames: of its file that come before it. generator: None where it is to be attributed.
+    """
+
+    path: str
+    name: str
+    format: Format
+    frame: int
+    generator: str | None
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Decoded images, at least one.
+
+    ids: `[N]` str, see `pixel_digest`; the same pixels may come twice. paths: as shown, N of them.
+    generators: N of them, None where it is asked for. images: `[N, H, W]` uint8.
+    """
+
+    ids: np.ndarray
+    paths: tuple[str, ...]
+    generators: tuple[str | None, ...]
+    images: np.ndarray
+
+
+@dataclass
+class ImageFolder:
+    """The images of a folder, all of one size. `skipped` and `coloured` grow while it is read.
+
+    size: width and height in pixels. taught: labelled images. asked: those to be attributed.
+    skipped: files that are not answered for. coloured: paths of images read as luma.
+    """
+
+    root: Path
+    source: Source
+    reading: Reading
+    size: tuple[int, int]
+    taught: tuple[Item, ...]
+    asked: tuple[Item, ...]
+    skipped: list[Skipped]
+    coloured: list[str] = field(default_factory=list)
+    _known: dict[str, Item] = field(default_factory=dict)
+
+    @property
+    def labelled(self) -> bool:
+        """Whether the folder teaches; then nothing in it is skipped, but refused."""
+        return bool(self.taught)
+
+    def stream(self, items: Sequence[Item], *, batch: int) -> Iterator[Batch]:
+        """Decode `taught` or `asked` once, in order, in batches of `batch`, in constant memory.
+
+        Taught images come first: an image that is both taught and asked for is refused.
+
+        Raises:
+            UserError: at the end, of a labelled folder, all its offenders.
+        """
+        offences: list[str] = []
+        ready: list[tuple[Item, Frame]] = []
+        for item, frame in self._decoded(items):
+            if isinstance(frame, str):
+                self._refuse(item.path, frame, offences)
+                continue
+            if frame.coloured:
+                self.coloured.append(item.path)
+            ready.append((item, frame))
+            if len(ready) == batch:
+                yield self._batch(ready, offences)
+                ready = []
+        if ready:
+            yield self._batch(ready, offences)
+        if offences:
+            raise UserError(refusal(self.root, offences))
+
+    def notes(self) -> list[str]:
+        """Sentences on what was skipped and converted, for the person who asked."""
+        notes = []
+        if self.coloured:
+            notes.append(
+                f"{len(self.coloured)} images hold colours; their luma (ITU-R BT.601) was taken, "
+                f"first of '{self.coloured[0]}'"
+            )
+        if self.skipped:
+            first = self.skipped[0]
+            notes.append(
+                f"{len(self.skipped)} files were skipped, first '{first.path}': {first.reason}"
+            )
+        return notes
+
+    def _refuse(self, path: str, reason: str, offences: list[str]) -> None:
+        if self.labelled:
+            offences.append(f"{path}: {reason}")
+        else:
+            self.skipped.append(Skipped(path, reason))
+
+    def _batch(self, ready: list[tuple[Item, Frame]], offences: list[str]) -> Batch:
+        ids = [pixel_digest(frame.pixels) for _, frame in ready]
+        for identity, (item, _) in zip(ids, ready, strict=True):
+            known = self._known.get(identity)
+            if item.generator is not None:
+                self._known.setdefault(identity, item)
+            if known is None or known.generator == item.generator:
+                continue
+            both = f"{known.path}, {item.path}: the same image"
+            if item.generator is None:
+                offences.append(f"{both} in {DEVELOPMENT} and among those asked for; remove one")
+            else:
+                offences.append(f"{both} under two generators; keep the right one")
+        return Batch(
+            ids=np.array(ids, dtype="U64"),
+            paths=tuple(item.path for item, _ in ready),
+            generators=tuple(item.generator for item, _ in ready),
+            images=np.stack([frame.pixels for _, frame in ready]),
+        )
+
+    def _decoded(self, items: Sequence[Item]) -> Iterator[tuple[Item, Frame | str]]:
+        for group, frames in ahead(self._decode_file, _by_file(items), pending=PENDING_FILES):
+            yield from zip(group, frames, strict=True)
+
+    def _decode_file(self, group: list[Item]) -> tuple[list[Item], list[Frame | str]]:
+        wanted = {item.frame for item in group}
+        frames: list[Frame | str] = []
+        try:
+            decoded = decode(self.source, group[0].name, group[0].format, self.reading)
+            for number, frame in enumerate(decoded):
+                if number in wanted:
+                    if frame.pixels.shape != self.size[::-1]:
+                        raise ImageError("has changed while it was read")
+                    frames.append(frame)
+        except ImageError as error:
+            frames += [str(error)] * (len(group) - len(frames))
+        return group, frames
+
+
+def _by_file(items: Sequence[Item]) -> Iterator[list[Item]]:
+    group: list[Item] = []
+    for item in items:
+        if group and group[0].name != item.name:
+            yield group
+            group = []
+        group.append(item)
+    if group:
+        yield group
+
+
+def open_folder(root: Path, *, reading: Reading) -> ImageFolder:
+    """List the images of a folder and read their headers, and no pixel yet.
+
+    Raises:
+        UserError: no folder, no image in it, sizes that differ, or (of a labelled folder) files
+            that are out of place; all of them at once, with the remedy.
+    """
+    if not root.is_dir():
+        raise UserError(f"'{shown(str(root))}' is not a folder; name a folder of images")
+    source = FolderSource(root)
+    names, skipped = source.files()
+    _refuse_same_names(names)
+    taught = [name for name in names if _generator(name) is not None]
+    asked = _asked(names, skipped) if taught else names
+    looked = list(ahead(lambda name: _look(source, name), [*taught, *asked], pending=PENDING_FILES))
+    skipped += [Skipped(shown(name), found) for name, found in looked if isinstance(found, str)]
+    found = [(name, *seen) for name, seen in looked if not isinstance(seen, str)]
+    if taught:
+        _refuse_labelled(root, skipped)
+    size, found = _one_size(root, found, reading, skipped)
+    items = [item for entry in found for item in _items(*entry)]
+    return ImageFolder(
+        root=root,
+        source=source,
+        reading=reading,
+        size=size,
+        taught=tuple(item for item in items if item.generator is not None),
+        asked=tuple(item for item in items if item.generator is None),
+        skipped=skipped,
+    )
+
+
+def _refuse_same_names(names: list[str]) -> None:
+    twice = repeated([shown(name) for name in names])
+    if twice:
+        listing = ", ".join(f"'{name}'" for name in twice)
+        raise UserError(f"different files whose names are written alike: {listing}; rename them")
+
+
+def _generator(name: str) -> str | None:
+    """The generator in whose folder a file lies, at any depth."""
+    first, *rest = name.split("/")
+    return shown(rest[0]) if first == DEVELOPMENT and len(rest) > 1 else None
+
+
+def _asked(names: list[str], skipped: list[Skipped]) -> list[str]:
+    """The files of a labelled folder that are to be attributed; the others join the skipped."""
+    others = [name for name in names if _generator(name) is None and name != LABELS_FILE]
+    tested = any(name.startswith(f"{TEST}/") for name in others)
+    asked = []
+    for name in others:
+        if name.startswith(f"{DEVELOPMENT}/"):
+            skipped.append(Skipped(shown(name), NO_GENERATOR))
+        elif name.lower() == LABELS_FILE:
+            skipped.append(Skipped(shown(name), f"is not read; call it {LABELS_FILE}"))
+        elif tested and not name.startswith(f"{TEST}/"):
+            skipped.append(Skipped(shown(name), OUTSIDE))
+        else:
+            asked.append(name)
+    return asked
+
+
+def _look(source: Source, name: str) -> tuple[str, tuple[Format, Look] | str]:
+    try:
+        format, seen = look(source, name)
+        check_side(seen)
+    except ImageError as error:
+        return name, str(error)
+    return name, (format, seen)
+
+
+def _refuse_labelled(root: Path, skipped: list[Skipped]) -> None:
+    offences = [
+        f"{entry.path}: {entry.reason}"
+        for entry in skipped
+        if entry.path.split("/")[0] in (DEVELOPMENT, TEST)
+    ]
+    if offences:
+        raise UserError(refusal(root, offences))
+
+
+Found = tuple[str, Format, Look]
+
+
+def _one_size(
+    root: Path, found: list[Found], reading: Reading, skipped: list[Skipped]
+) -> tuple[tuple[int, int], list[Found]]:
+    counts = Counter[tuple[int, int]]()
+    for _, _, seen in found:
+        counts[seen.width, seen.height] += seen.frames
+    if not counts:
+        why = "".join(f"\n  {entry.path}: {entry.reason}" for entry in skipped[:10])
+        raise UserError(f"'{shown(str(root))}' holds no image that can be read{why}")
+    listing = ", ".join(f"{count} of {size_name(size)}" for size, count in counts.most_common())
+    if reading.size is None and len(counts) > 1:
+        raise UserError(
+            f"'{shown(str(root))}' holds images of different sizes: {listing}; choose one by "
+            f"--size {size_name(counts.most_common(1)[0][0])}, and do not resize: resizing "
+            "destroys the fingerprint"
+        )
+    size = reading.size or next(iter(counts))
+    if size not in counts:
+        raise UserError(f"no image has the size {size_name(size)} of --size; there are {listing}")
+    skipped += [
+        Skipped(shown(name), f"has {seen.width}x{seen.height} pixels; {size_name(size)} was chosen")
+        for name, _, seen in found
+        if (seen.width, seen.height) != size
+    ]
+    return size, [entry for entry in found if (entry[2].width, entry[2].height) == size]
+
+
+def _items(name: str, format: Format, seen: Look) -> Iterator[Item]:
+    for frame in range(seen.frames):
+        path = shown(name) if seen.frames == 1 else f"{shown(name)}[{frame}]"
+        yield Item(path, name, format, frame, _generator(name))
