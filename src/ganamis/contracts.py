@@ -4,7 +4,7 @@ Letters used in every shape: N images, H x W pixels, D embedding dimensions, K c
 G generators. Rows are joined by image id and never by position.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Protocol
@@ -17,6 +17,7 @@ from ganamis.files import whole_file
 
 DEVELOPMENT, TEST = "development", "test"
 UNASSIGNED = -1
+CLEAN = "clean"  # the condition of an image as it came
 MANIFEST_COLUMNS = ("id", "path", "width", "height", "mode", "split", "generator")
 
 
@@ -131,21 +132,78 @@ class Extractor(Protocol):
 
 
 @dataclass(frozen=True, eq=False)
-class Reference:
-    """Development images that teach a clusterer what varies inside one generator.
+class Embedded:
+    """Images as the model sees them: fingerprints and, apart from them, content.
 
-    features: `[M, D]`, averaged over views. generators: `[M]` str. copies: name of a degradation
-    to the features `[M, D]` of the degraded images.
+    ids: `[N]` str, digests of the pixels; one image may stand there twice. features: `[N, V * P]`
+    float32, P principal components of V views, one view after the other. content: `[N, C]`
+    float32 (`data.content.content_descriptors`).
+    """
+
+    ids: np.ndarray
+    features: np.ndarray
+    content: np.ndarray
+    views: int
+
+    def __post_init__(self) -> None:
+        if not len(self.ids) == len(self.features) == len(self.content):
+            raise ValueError(
+                f"embedded: {len(self.ids)} ids, {len(self.features)} features and "
+                f"{len(self.content)} descriptors of content"
+            )
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def by_view(self) -> np.ndarray:
+        """The features as `[N, V, P]`."""
+        return self.features.reshape(len(self.ids), self.views, -1)
+
+    @property
+    def means(self) -> np.ndarray:
+        """The features averaged over views, `[N, P]`."""
+        return view_means(self.features, self.views)
+
+    def rows(self, chosen: np.ndarray) -> "Embedded":
+        """The images that `chosen`, `[N]` bool or row numbers, takes."""
+        return Embedded(
+            self.ids[chosen], self.features[chosen], self.content[chosen], self.views
+        )
+
+    @classmethod
+    def concatenate(cls, parts: Sequence["Embedded"]) -> "Embedded":
+        """The images of all parts, in their order; at least one part."""
+        return cls(
+            np.concatenate([part.ids for part in parts]),
+            np.concatenate([part.features for part in parts]),
+            np.concatenate([part.content for part in parts]),
+            parts[0].views,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """Development images that teach what varies inside one generator.
+
+    features: `[M, V * D]`. generators: `[M]` str. copies: name of a degradation to the features
+    `[M, D]` of the degraded images, averaged over views. views: V.
     """
 
     features: np.ndarray
     generators: np.ndarray
     copies: Mapping[str, np.ndarray] = field(default_factory=dict)
+    views: int = 1
 
     def rows(self, chosen: np.ndarray) -> "Reference":
         """The images that `chosen` `[M]` bool takes."""
         copies = {name: features[chosen] for name, features in self.copies.items()}
-        return Reference(self.features[chosen], self.generators[chosen], copies)
+        return Reference(self.features[chosen], self.generators[chosen], copies, self.views)
+
+    @property
+    def conditions(self) -> dict[str, np.ndarray]:
+        """Features `[M, D]` averaged over views, under every condition, the clean one first."""
+        return {CLEAN: view_means(self.features, self.views), **self.copies}
 
 
 def save_copies(path: Path, copies: Mapping[str, np.ndarray]) -> None:
@@ -212,9 +270,10 @@ class Fold:
         """What the reference images teach a clusterer."""
         chosen = self.reference
         return Reference(
-            view_means(self.embeddings.features[chosen], self.embeddings.views),
+            self.embeddings.features[chosen],
             self.generators[chosen],
             {name: features[chosen] for name, features in self.copies.items()},
+            self.embeddings.views,
         )
 
 

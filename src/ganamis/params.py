@@ -208,21 +208,35 @@ class OpenWorldSettings(Strict):
     search: OpenWorldSearch
 
 
-class Cluster(Strict):
-    known_generators: int | None = Field(ge=1)
+class Baselines(Strict):
+    """Of the paper's and other clusterers, in a space whitened by development."""
+
     largest: int = Field(ge=2)
     components: int = Field(ge=1)
     shrinkage: float = Field(ge=0, le=1)
-    bootstrap: int = Field(ge=1)
-    permutations: int = Field(ge=1)
-    open_world: OpenWorldSettings
 
 
-class Attribution(Strict):
+class Naming(Strict):
     """How clusters are named and single images attributed; see docs/method.md."""
 
     parts: int = Field(ge=2)
     independent: int = Field(ge=1)
+    folds: int = Field(ge=1)
+
+
+class ModelSettings(Strict):
+    """Of the one model; they are stored with it."""
+
+    sample: int = Field(ge=2)
+    open_world: OpenWorldSettings
+    baselines: Baselines
+    naming: Naming
+
+
+class Cluster(Strict):
+    known_generators: int | None = Field(ge=1)
+    bootstrap: int = Field(ge=1)
+    permutations: int = Field(ge=1)
 
 
 class Serve(Strict):
@@ -277,8 +291,8 @@ class Params(Strict):
     sample: Sample
     architectures: list[ExtractorName] = Field(min_length=1)
     profiles: dict[ProfileName, Profile]
+    model: ModelSettings
     cluster: Cluster
-    attribution: Attribution
     attribute_batch: AttributeBatch
     shared_search: SharedSearch
     promote: Promote

@@ -4,15 +4,12 @@ At clustering time the copies are weighted to look like the batch at hand, and w
 each of its images is added; dividing the result out leaves what differs between generators.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from pathlib import Path
 
 import numpy as np
 from scipy.linalg import eigh
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
-
-from ganamis.files import whole_file
 
 MINIMUM_WEIGHT = 0.02  # of a condition, below which it is left out
 
@@ -111,8 +108,21 @@ class Nuisance:
         return cls(mean, basis, reduced, np.asarray(labels).astype(str), tuple(copies))
 
     def reduce(self, features: np.ndarray) -> np.ndarray:
-        """Map `[..., D]` to `[..., P]` float32."""
-        return (features - self.mean) @ self.basis
+        """Map `[..., D]` to `[..., P]` float32, by one product: small ones are slow."""
+        flat = features.reshape(-1, features.shape[-1]) - self.mean
+        return (flat @ self.basis).reshape(*features.shape[:-1], -1)
+
+    def rows(self, chosen: np.ndarray) -> "Nuisance":
+        """The images that `chosen` `[M]` bool takes, in the same basis."""
+        return replace(self, copies=self.copies[:, chosen], labels=self.labels[chosen])
+
+    def joined(self, copies: np.ndarray, labels: np.ndarray) -> "Nuisance":
+        """With more images `[C, m, P]` of generators `[m]` str, in the same basis."""
+        return replace(
+            self,
+            copies=np.concatenate([self.copies, copies.astype(np.float32)], axis=1),
+            labels=np.concatenate([self.labels, labels.astype(str)]),
+        )
 
     def posteriors(self, points: np.ndarray, *, components: int, shrinkage: float) -> np.ndarray:
         """Probabilities `[N, C]` of the conditions of `[N, P]` reduced features, all as likely."""
@@ -141,28 +151,6 @@ class Nuisance:
     def under(self, weights: np.ndarray) -> np.ndarray:
         """The M development images `[M, P]`, each averaged over conditions with these shares."""
         return np.tensordot(weights, self.copies, axes=1)
-
-    def save(self, path: Path) -> None:
-        with whole_file(path) as temporary:
-            np.savez_compressed(
-                temporary,
-                mean=self.mean,
-                basis=self.basis,
-                copies=self.copies,
-                labels=self.labels.astype(str),
-                conditions=np.array(self.conditions, dtype=str),
-            )
-
-    @classmethod
-    def load(cls, path: Path) -> "Nuisance":
-        with np.load(path, allow_pickle=False) as stored:
-            return cls(
-                mean=stored["mean"],
-                basis=stored["basis"],
-                copies=stored["copies"],
-                labels=stored["labels"],
-                conditions=tuple(stored["conditions"].tolist()),
-            )
 
 
 @lru_cache(maxsize=1)  # calibration asks the same one about a batch under every condition
@@ -195,7 +183,8 @@ class BatchWhitening:
 
 def fit_batch(
     nuisance: Nuisance,
-    views: np.ndarray,
+    points: np.ndarray,
+    image_scatter: np.ndarray,
     *,
     dimensions: int,
     shrinkage: float,
@@ -209,16 +198,16 @@ def fit_batch(
     the development images.
 
     Args:
-        views: `[N, V, P]` reduced features of the batch.
+        points: `[N, P]` reduced features of the batch, averaged over views.
+        image_scatter: `[P, P]`, `within_image_scatter` of its views.
         dimensions: directions kept.
         emphasis: factor on what the conditions change; above 1 it is projected out the more, as
             in nuisance attribute projection (Solomonoff et al. 2005).
     """
-    points = views.mean(axis=1)
     posteriors = nuisance.posteriors(points, components=condition_components, shrinkage=shrinkage)
     weights = condition_weights(posteriors)
     inside, between = nuisance.scatter(weights)
-    inside = shrunk(inside + within_image_scatter(views), shrinkage=shrinkage)
+    inside = shrunk(inside + image_scatter, shrinkage=shrinkage)
     whiten = inverse_root(inside + emphasis * between)
     if len(points) < 2 * dimensions:
         points = np.concatenate([points, nuisance.under(weights)])

@@ -8,6 +8,7 @@ import numpy as np
 
 CONTENT = "content_only"  # the baseline's name beside the extractors'
 THUMBNAIL = 32  # pixels
+CONTENT_SIDE, CONTENT_BINS = 16, 32
 
 
 def thumbnails(images: np.ndarray, *, side: int = THUMBNAIL) -> np.ndarray:
@@ -31,3 +32,20 @@ class ContentBaseline:
 
     def save(self, folder: Path) -> None:
         """Nothing is learned, so nothing is written."""
+
+
+def content_descriptors(images: np.ndarray) -> np.ndarray:
+    """What an image shows, apart from who made it: `[N, 16 * 16 + 32]` float32.
+
+    Block means in gray levels, and how often each eighth of them occurs, the square root of
+    shares, scaled so that both parts weigh about the same.
+
+    Args:
+        images: `[N, H, W]` uint8.
+    """
+    blocks = thumbnails(images, side=CONTENT_SIDE)
+    bins = 256 // CONTENT_BINS
+    shares = np.stack(
+        [np.bincount(image.ravel() // bins, minlength=CONTENT_BINS) / image.size for image in images]
+    )
+    return np.hstack([blocks, 255.0 * np.sqrt(shares)]).astype(np.float32)

@@ -15,8 +15,10 @@ import numpy as np
 from PIL import Image
 from scipy.ndimage import gaussian_filter
 
+from ganamis.contracts import CLEAN
+
 Degradation = Callable[[np.ndarray, np.random.Generator], np.ndarray]
-CLEAN, MIX = "clean", "mix"
+MIX = "mix"
 
 
 def _to_uint8(pixels: np.ndarray) -> np.ndarray:

@@ -1,15 +1,16 @@
-"""Name a cluster after a development generator, or say that it is none of them."""
+"""Name a cluster after a generator of the catalogue, or say that it is none of them."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import numpy as np
 from scipy.cluster.hierarchy import linkage
 from scipy.special import expit
-from sklearn.linear_model import LogisticRegression
 
 from ganamis.clustering.plda import Plda
+from ganamis.contracts import UNASSIGNED
+from ganamis.model.answer import UNKNOWN, Cluster
 
-UNKNOWN = "unknown"
 EVEN_ODDS = 10.0  # distance, where development has no examples; its own come to 10 to 16
 
 
@@ -35,7 +36,7 @@ def distances(
             ]
             for group in groups
         ]
-    )
+    ).reshape(len(groups), len(references))
     return -np.sign(ratios) * np.sqrt(np.abs(ratios))
 
 
@@ -44,7 +45,7 @@ class Calibration:
     """Probability that two groups at a distance come from one generator: a logistic function.
 
     slope and intercept: of the log odds against the distance. threshold: probability from which
-    a cluster takes the name of a development generator.
+    a cluster takes the name of a known generator.
     """
 
     slope: float
@@ -61,13 +62,11 @@ class Calibration:
         """
         if min(len(np.unique(same)), len(np.unique(distances))) < 2:
             return cls(slope=-0.5, intercept=0.5 * EVEN_ODDS, threshold=0.5)
+        from sklearn.linear_model import LogisticRegression
+
         model = LogisticRegression(class_weight="balanced").fit(distances[:, None], same)
         slope = min(float(model.coef_[0, 0]), -1e-6)
-        ordered = np.unique(distances)
-        cuts = (ordered[1:] + ordered[:-1]) / 2
-        mistakes = [_balanced_error(distances <= cut, same) for cut in cuts]
-        best = np.flatnonzero(np.isclose(mistakes, np.min(mistakes)))
-        cut = float(np.median(cuts[best]))
+        cut = _best_cut(distances, same)
         return cls(slope, intercept=-slope * cut, threshold=0.5)
 
     def probability(self, distances: np.ndarray) -> np.ndarray:
@@ -75,39 +74,66 @@ class Calibration:
         return expit(self.slope * distances + self.intercept)
 
 
-def _balanced_error(claimed: np.ndarray, same: np.ndarray) -> float:
-    return float(np.mean(~claimed[same]) + np.mean(claimed[~same]))
+def _best_cut(distances: np.ndarray, same: np.ndarray) -> float:
+    """The distance that tells same from another with the least balanced error."""
+    order = np.argsort(distances, kind="stable")
+    ordered, of_one = distances[order], same[order]
+    accepted_same = np.cumsum(of_one) / of_one.sum()
+    accepted_other = np.cumsum(~of_one) / (~of_one).sum()
+    last = np.flatnonzero(np.diff(ordered) > 0)  # cuts lie between different distances
+    mistakes = (1 - accepted_same[last]) + accepted_other[last]
+    best = last[np.isclose(mistakes, mistakes.min())]
+    return float(np.median((ordered[best] + ordered[best + 1]) / 2))
 
 
 def name_clusters(
     distances: np.ndarray, generators: tuple[str, ...], calibration: Calibration
-) -> tuple[tuple[str, ...], np.ndarray]:
-    """Name K clusters, by their distances `[K, G]` to the development generators.
+) -> tuple[Cluster, ...]:
+    """Name K clusters, by their distances `[K, G]` to the known generators.
 
-    Two clusters may take one name: naming is not matching; `join_known` joins them.
+    Two clusters may take one name: naming is not matching; `join_known` joins them. Unknown ones
+    are numbered, and no number makes a name that a known generator has.
+    """
+    named: list[Cluster] = []
+    taken, number = {name.casefold() for name in generators}, 0
+    for row in distances:
+        belongs = calibration.probability(row) if len(row) else np.zeros(1)
+        nearest = int(np.argmax(belongs))
+        score = float(belongs[nearest])
+        if score >= calibration.threshold:
+            named.append(Cluster(generators[nearest], known=True, score=score))
+        else:
+            number = _next_number(number, taken)
+            named.append(Cluster(f"{UNKNOWN}-{number}", known=False, score=1 - score))
+    return tuple(named)
+
+
+def _next_number(number: int, taken: Collection[str]) -> int:
+    number += 1
+    while f"{UNKNOWN}-{number}" in taken:
+        number += 1
+    return number
+
+
+def join_known(labels: np.ndarray, clusters: tuple[Cluster, ...]) -> np.ndarray:
+    """Join clusters that are one known generator.
+
+    Args:
+        labels: `[N]` int, -1 where an image was left out.
 
     Returns:
-        K names, and scores `[K]`: the probability that the name is right, in [0, 1].
+        `[N]` int, larger clusters first, -1 where it was.
     """
-    names, scores, unknown = [], [], 0
-    for row in calibration.probability(distances):
-        nearest = int(np.argmax(row))
-        if row[nearest] >= calibration.threshold:
-            names.append(generators[nearest])
-            scores.append(row[nearest])
-        else:
-            unknown += 1
-            names.append(f"{UNKNOWN}-{unknown}")
-            scores.append(1 - row[nearest])
-    return tuple(names), np.array(scores)
-
-
-def join_known(
-    labels: np.ndarray, names: tuple[str, ...], generators: tuple[str, ...]
-) -> np.ndarray:
-    """Join clusters that bear the name of one development generator: `[N]` int, 0 to K - 1."""
-    first = [names.index(name) if name in generators else i for i, name in enumerate(names)]
-    return np.unique(np.array(first)[labels], return_inverse=True)[1]
+    first: dict[str, int] = {}
+    target = [
+        first.setdefault(cluster.name, index) if cluster.known else index
+        for index, cluster in enumerate(clusters)
+    ]
+    joined = np.array([*target, UNASSIGNED])[labels]
+    kept, sizes = np.unique(joined[joined != UNASSIGNED], return_counts=True)
+    place = np.full(len(clusters) + 1, UNASSIGNED)
+    place[kept[np.argsort(-sizes, kind="stable")]] = np.arange(len(kept))
+    return place[joined]
 
 
 def lineage(groups: list[np.ndarray]) -> np.ndarray:

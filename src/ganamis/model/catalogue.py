@@ -1,0 +1,112 @@
+"""Which generators a model knows: taught by labelled images, learned later, forgotten again."""
+
+from collections.abc import Collection, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from ganamis.contracts import CLEAN, Extractor, Reference, view_means
+from ganamis.data.degradations import degrade
+from ganamis.errors import UserError
+from ganamis.model.fingerprint import FingerprintModel
+from ganamis.params import ModelSettings
+
+LEAST_IMAGES = 4  # of a generator, below which nothing can be said of what varies inside it
+
+
+def refer(
+    extractor: Extractor,
+    images: np.ndarray,
+    generators: np.ndarray,
+    *,
+    conditions: Sequence[str],
+    seed: int,
+) -> Reference:
+    """Embed labelled images, and their degraded copies.
+
+    Args:
+        images: `[M, H, W]` uint8. generators: `[M]` str.
+        conditions: degradations; the clean one need not be named.
+    """
+    copies = {
+        name: view_means(extractor.embed(degrade(images, name, seed=seed)), extractor.views)
+        for name in conditions
+        if name != CLEAN
+    }
+    names = np.asarray(generators).astype(str)
+    return Reference(extractor.embed(images), names, copies, extractor.views)
+
+
+def fit_on_images(
+    extractor: Extractor,
+    images: np.ndarray,
+    generators: np.ndarray,
+    *,
+    conditions: Sequence[str],
+    settings: ModelSettings,
+    seed: int,
+) -> FingerprintModel:
+    """A calibrated model of the generators of `[M, H, W]` uint8 images; see `refer`."""
+    reference = refer(extractor, images, generators, conditions=conditions, seed=seed)
+    return FingerprintModel.fit(extractor, reference, settings=settings, seed=seed).calibrated()
+
+
+def learn(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> FingerprintModel:
+    """The model with further generators in its catalogue, calibrated anew.
+
+    Args:
+        images: `[M, H, W]` uint8. generators: `[M]` str, their names.
+
+    Raises:
+        UserError: a name that is taken already, or a generator of too few images.
+    """
+    names, counts = np.unique(np.asarray(generators).astype(str), return_counts=True)
+    taken = {name.casefold(): name for name in model.known}
+    offences = [
+        f"'{name}' is known already; choose another name, or forget it first"
+        for name in names.tolist()
+        if name.casefold() in taken
+    ] + [
+        f"'{name}' has {count} images; give at least {LEAST_IMAGES}"
+        for name, count in zip(names.tolist(), counts.tolist(), strict=True)
+        if count < LEAST_IMAGES
+    ]
+    if offences:
+        raise UserError("cannot learn:\n  " + "\n  ".join(offences))
+    more = refer(
+        model.extractor,
+        images,
+        generators,
+        conditions=model.nuisance.conditions,
+        seed=model.seed,
+    )
+    copies = np.stack([model.nuisance.reduce(more.conditions[name]) for name in
+                       model.nuisance.conditions])
+    return replace(
+        model,
+        nuisance=model.nuisance.joined(copies, more.generators),
+        known=tuple(sorted({*model.known, *names.tolist()})),
+    ).calibrated()
+
+
+def forget(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
+    """The model without these generators; what varies inside them stays learned.
+
+    Raises:
+        UserError: a name that the model does not know.
+    """
+    strangers = sorted(set(names) - set(model.known))
+    if strangers:
+        raise UserError(
+            f"cannot forget {', '.join(map(repr, strangers))}: not known; the model knows "
+            f"{', '.join(map(repr, model.known)) or 'nobody'}"
+        )
+    return replace(model, known=tuple(name for name in model.known if name not in names))
+
+
+def taught(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> FingerprintModel:
+    """The model with the generators of labelled images in place of those it knew.
+
+    What it learned of other generators goes on teaching what varies inside one.
+    """
+    return learn(replace(model, known=()), images, generators)
