@@ -167,9 +167,7 @@ class Embedded:
 
     def rows(self, chosen: np.ndarray) -> "Embedded":
         """The images that `chosen`, `[N]` bool or row numbers, takes."""
-        return Embedded(
-            self.ids[chosen], self.features[chosen], self.content[chosen], self.views
-        )
+        return Embedded(self.ids[chosen], self.features[chosen], self.content[chosen], self.views)
 
     @classmethod
     def concatenate(cls, parts: Sequence["Embedded"]) -> "Embedded":
@@ -206,18 +204,6 @@ class Reference:
         return {CLEAN: view_means(self.features, self.views), **self.copies}
 
 
-def save_copies(path: Path, copies: Mapping[str, np.ndarray]) -> None:
-    """Write the features of degraded images, one array per degradation."""
-    with whole_file(path) as temporary:
-        np.savez(temporary, allow_pickle=False, **dict(copies))
-
-
-def load_copies(path: Path) -> dict[str, np.ndarray]:
-    """Read what `save_copies` wrote."""
-    with np.load(path, allow_pickle=False) as stored:
-        return dict(stored)
-
-
 @dataclass(frozen=True)
 class Fold:
     """What an extractor that never saw one generator makes of the N development images.
@@ -250,11 +236,14 @@ class Fold:
                 reference=self.reference,
                 query=self.query,
             )
-        save_copies(folder / "copies.npz", self.copies)
+        with whole_file(folder / "copies.npz") as temporary:
+            np.savez(temporary, allow_pickle=False, **dict(self.copies))
 
     @classmethod
     def load(cls, folder: Path) -> "Fold":
         """Read what `save` wrote."""
+        with np.load(folder / "copies.npz", allow_pickle=False) as stored:
+            copies = dict(stored)
         with np.load(folder / "fold.npz", allow_pickle=False) as stored:
             return cls(
                 held_out=folder.name,
@@ -262,7 +251,7 @@ class Fold:
                 generators=stored["generators"],
                 reference=stored["reference"],
                 query=stored["query"],
-                copies=load_copies(folder / "copies.npz"),
+                copies=copies,
             )
 
     @property

@@ -68,6 +68,19 @@ class Space:
     conditions: np.ndarray
 
 
+@dataclass(frozen=True, eq=False)
+class Partition:
+    """Clusters of a batch.
+
+    space: in which they were found. labels: `[N]` int, -1 for unassigned. confidence: probability
+    in [0, 1] that their number is right; None where it was given or the method does not say.
+    """
+
+    space: Space
+    labels: np.ndarray
+    confidence: float | None = None
+
+
 def prepare(name: str, batch: Embedded, nuisance: Nuisance, *, settings: ModelSettings) -> Space:
     """Bring a batch into the space of clusterer `name`.
 
@@ -125,42 +138,44 @@ def partition(
     count: int | None,
     settings: ModelSettings,
     seed: int,
-) -> np.ndarray | None:
+) -> Partition:
     """Cluster a batch into `count` clusters, or find their number.
 
     Seeded methods see the images sorted by id, so that order changes nothing.
 
-    Returns:
-        `[N]` int labels, -1 for unassigned; None where the method cannot take a count.
-
     Raises:
-        UserError: more clusters than images.
+        UserError: more clusters than images, or a method that cannot be given their number.
     """
     size = len(batch)
     if count is not None and not 1 <= count <= size:
         raise UserError(f"{count} clusters of {size} images; expected 1 to {size}")
     if size == 1:  # HDBSCAN and mixtures want two
-        return np.zeros(1, dtype=int)
+        return Partition(space, np.zeros(1, dtype=int))
     order = np.argsort(batch.ids, kind="stable")
+    points = space.points[order]
     if name == OPEN_WORLD:
         found = discover(
-            space.points[order],
+            points,
             OpenWorld(**settings.open_world.search.model_dump()),
             count=count,
             seed=seed,
             conditions=space.conditions[order],
         )
     elif name == DENSITY:
-        if count is not None:
-            return None
-        found = density_labels(space.points[order])
-        if found.max() < 0:  # no image is in a dense place: there is one group
-            found = np.zeros(size, dtype=int)
+        found = _dense(points, count)
     else:
         if count is None:
-            count = estimate_count(space.points[order], largest=settings.baselines.largest)
-        features = batch.means.astype(np.float64) if name == RAW else space.points
-        found = PARTITIONS[name](features[order], count, seed)
+            count = estimate_count(points, largest=settings.baselines.largest)
+        features = batch.means[order].astype(np.float64) if name == RAW else points
+        found = PARTITIONS[name](features, count, seed)
     labels = np.empty(size, dtype=int)
     labels[order] = found
-    return labels
+    return Partition(space, labels)
+
+
+def _dense(points: np.ndarray, count: int | None) -> np.ndarray:
+    if count is not None:
+        raise UserError(f"clusterer '{DENSITY}' cannot be given a number of clusters")
+    found = density_labels(points)
+    # Where no image lies in a dense place there is one group.
+    return found if found.max() >= 0 else np.zeros(len(points), dtype=int)

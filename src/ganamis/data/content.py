@@ -46,6 +46,9 @@ def content_descriptors(images: np.ndarray) -> np.ndarray:
     blocks = thumbnails(images, side=CONTENT_SIDE)
     bins = 256 // CONTENT_BINS
     shares = np.stack(
-        [np.bincount(image.ravel() // bins, minlength=CONTENT_BINS) / image.size for image in images]
+        [
+            np.bincount(image.ravel() // bins, minlength=CONTENT_BINS) / image.size
+            for image in images
+        ]
     )
     return np.hstack([blocks, 255.0 * np.sqrt(shares)]).astype(np.float32)

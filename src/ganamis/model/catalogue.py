@@ -8,6 +8,7 @@ import numpy as np
 from ganamis.contracts import CLEAN, Extractor, Reference, view_means
 from ganamis.data.degradations import degrade
 from ganamis.errors import UserError
+from ganamis.model.backend import BackEnd
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import ModelSettings
 
@@ -48,7 +49,8 @@ def fit_on_images(
 ) -> FingerprintModel:
     """A calibrated model of the generators of `[M, H, W]` uint8 images; see `refer`."""
     reference = refer(extractor, images, generators, conditions=conditions, seed=seed)
-    return FingerprintModel.fit(extractor, reference, settings=settings, seed=seed).calibrated()
+    backend = BackEnd.fit(reference, settings=settings, seed=seed).calibrated()
+    return FingerprintModel(extractor, backend)
 
 
 def learn(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> FingerprintModel:
@@ -73,20 +75,16 @@ def learn(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -
     ]
     if offences:
         raise UserError("cannot learn:\n  " + "\n  ".join(offences))
-    more = refer(
-        model.extractor,
-        images,
-        generators,
-        conditions=model.nuisance.conditions,
-        seed=model.seed,
-    )
-    copies = np.stack([model.nuisance.reduce(more.conditions[name]) for name in
-                       model.nuisance.conditions])
-    return replace(
-        model,
-        nuisance=model.nuisance.joined(copies, more.generators),
+    backend = model.backend
+    conditions = backend.nuisance.conditions
+    more = refer(model.extractor, images, generators, conditions=conditions, seed=backend.seed)
+    copies = np.stack([backend.nuisance.reduce(more.conditions[name]) for name in conditions])
+    wider = replace(
+        backend,
+        nuisance=backend.nuisance.joined(copies, more.generators),
         known=tuple(sorted({*model.known, *names.tolist()})),
-    ).calibrated()
+    )
+    return replace(model, backend=wider.calibrated())
 
 
 def forget(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
@@ -101,7 +99,8 @@ def forget(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
             f"cannot forget {', '.join(map(repr, strangers))}: not known; the model knows "
             f"{', '.join(map(repr, model.known)) or 'nobody'}"
         )
-    return replace(model, known=tuple(name for name in model.known if name not in names))
+    left = tuple(name for name in model.known if name not in names)
+    return replace(model, backend=replace(model.backend, known=left))
 
 
 def taught(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> FingerprintModel:
@@ -109,4 +108,4 @@ def taught(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) 
 
     What it learned of other generators goes on teaching what varies inside one.
     """
-    return learn(replace(model, known=()), images, generators)
+    return learn(forget(model, model.known), images, generators)

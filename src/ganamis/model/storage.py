@@ -6,12 +6,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
+from ganamis.backend.naming import Calibration
 from ganamis.clustering.nuisance import Nuisance
 from ganamis.errors import UserError
 from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, whole_file, write_json
+from ganamis.model.backend import BackEnd
 from ganamis.model.fingerprint import FingerprintModel
-from ganamis.model.naming import Calibration
 from ganamis.params import ModelSettings
 
 FORMAT = 1
@@ -22,31 +23,36 @@ def save_model(model: FingerprintModel, folder: Path) -> None:
     """Write the extractor, the arrays and the settings into `folder`."""
     folder.mkdir(parents=True, exist_ok=True)
     model.extractor.save(folder / EXTRACTOR)
-    nuisance = model.nuisance
+    backend, nuisance = model.backend, model.backend.nuisance
     with whole_file(folder / ARRAYS_FILE) as temporary:
         np.savez_compressed(
             temporary,
             mean=nuisance.mean,
             basis=nuisance.basis,
             copies=nuisance.copies.astype(np.float16),
-            image_scatter=model.image_scatter.astype(np.float32),
+            image_scatter=backend.image_scatter.astype(np.float32),
             labels=nuisance.labels.astype(str),
             conditions=np.array(nuisance.conditions, dtype=str),
         )
     stored = {
         "format": FORMAT,
-        "known": model.known,
-        "clusterer": model.clusterer,
-        "seed": model.seed,
-        "naming": asdict(model.naming),
-        "single": asdict(model.single),
-        "settings": model.settings.model_dump(),
+        "known": backend.known,
+        "clusterer": backend.clusterer,
+        "seed": backend.seed,
+        "naming": asdict(backend.naming),
+        "single": asdict(backend.single),
+        "settings": backend.settings.model_dump(),
     }
     write_json(folder / MODEL_FILE, stored)
 
 
 def load_model(folder: Path) -> FingerprintModel:
-    """Read what `save_model` wrote.
+    """Read what `save_model` wrote; see `load_backend`."""
+    return FingerprintModel(load_extractor(folder / EXTRACTOR), load_backend(folder))
+
+
+def load_backend(folder: Path) -> BackEnd:
+    """Read the back end of a stored model, and leave its extractor alone.
 
     Raises:
         UserError: the folder holds no model, or one that this version does not read.
@@ -73,8 +79,7 @@ def load_model(folder: Path) -> FingerprintModel:
             conditions=tuple(arrays["conditions"].tolist()),
         )
         image_scatter = arrays["image_scatter"].astype(np.float64)
-    return FingerprintModel(
-        extractor=load_extractor(folder / EXTRACTOR),
+    return BackEnd(
         nuisance=nuisance,
         image_scatter=image_scatter,
         known=tuple(stored["known"]),

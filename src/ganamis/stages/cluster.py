@@ -1,5 +1,6 @@
-"""`cluster`: cluster every extractor's embeddings; score them on development and on test."""
+"""`cluster`: every extractor's model with every clusterer, scored on development and on test."""
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -8,12 +9,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ganamis.clustering.methods import CLUSTERERS, prepare
+from ganamis.clustering.methods import CLUSTERERS, DENSITY, RAW, partition
 from ganamis.clustering.scores import score
-from ganamis.clustering.selection import choose, open_world_scores
-from ganamis.contracts import TEST, Embeddings, Fold, Reference, load_copies, view_means
+from ganamis.contracts import TEST, Embedded, Embeddings, Fold, Reference
 from ganamis.data.content import CONTENT
 from ganamis.files import read_json, require, whole_folder, write_json
+from ganamis.model.answer import Attribution
+from ganamis.model.backend import BackEnd
+from ganamis.model.evaluation import choose, open_world_scores
+from ganamis.model.storage import load_backend
 from ganamis.params import Params
 from ganamis.stages.drawings import draw
 from ganamis.stages.paths import CLUSTER, TRAIN, Ingested, read_ingested
@@ -22,13 +26,34 @@ from ganamis.tracking import runs
 MODES = {"known": True, "unknown": False}
 
 
+@dataclass(frozen=True)
+class Clustered:
+    """What one extractor's model makes of the test images.
+
+    labels: columns `id` and `<clusterer>_<mode>`. answers: by clusterer, the number unknown; none
+    of the paper's own, which is no model. names: columns `clusterer`, `cluster`, `generator`,
+    `known`, `score`, the number unknown.
+    """
+
+    labels: pd.DataFrame
+    answers: dict[str, Attribution]
+
+    @property
+    def names(self) -> pd.DataFrame:
+        rows = [
+            (clusterer, label, cluster.name, cluster.known, cluster.score)
+            for clusterer, answer in self.answers.items()
+            for label, cluster in enumerate(answer.clusters)
+        ]
+        return pd.DataFrame(rows, columns=["clusterer", "cluster", "generator", "known", "score"])
+
+
 def cluster(params: Params) -> None:
     """Cluster and score; write `development.csv`, `assignments/`, `scores.csv` and `metrics.json`.
 
     `development.csv` is all that selection reads; the test labels touch only the last two.
     """
     data = read_ingested(params)
-    embeddings: dict[str, Embeddings] = {name: _embeddings(name) for name in params.architectures}
     with runs.stage_run(
         "cluster",
         name="cluster",
@@ -36,53 +61,43 @@ def cluster(params: Params) -> None:
             "seed": params.seed,
             "data_digest": data.digest,
             "cluster": params.cluster.model_dump(),
+            "model": params.model.model_dump(),
         },
         tags={"profile": params.profile},
     ) as run:
         runs.log_data(data.manifest, data.root, data.digest, split=TEST)
-        development = _development_scores(params)
-        assignments = {
-            name: _assign(name, stored, data, params)
-            for name, stored in track(
-                {**embeddings, CONTENT: data.content}.items(), description="Clustering"
-            )
+        development = _development_scores(data, params)
+        names = [*params.architectures, CONTENT]
+        clustered = {
+            name: _clustered(name, data, params) for name in track(names, description="Clustering")
         }
-        scores = _test_scores(assignments, data, params)
+        scores = _test_scores(clustered, data, params)
         with whole_folder(CLUSTER) as folder:
             development.to_csv(folder / "development.csv", index=False)
             (folder / "assignments").mkdir()
-            for name, table in assignments.items():
-                table.to_csv(folder / "assignments" / f"{name}.csv", index=False)
+            for name, found in clustered.items():
+                found.labels.to_csv(folder / "assignments" / f"{name}.csv", index=False)
+                found.names.to_csv(folder / "assignments" / f"{name}_names.csv", index=False)
             scores.to_csv(folder / "scores.csv", index=False)
             write_json(folder / "metrics.json", _metrics(development, scores))
             write_json(
                 folder / "summary.json", {"run_id": run.info.run_id, "data_digest": data.digest}
             )
-            clusterers = {
+            chosen = {
                 str(name): str(choose(rows, order=[str(name)])["clusterer"])
                 for name, rows in development.groupby("architecture", sort=False)
             }
-            references = {
-                name: read_reference(name, stored, data) for name, stored in embeddings.items()
-            }
-            draw(
-                folder / "figures",
-                embeddings,
-                references,
-                assignments,
-                clusterers,
-                scores,
-                data,
-                params,
-            )
+            answers = {name: clustered[name].answers[chosen[name]] for name in chosen}
+            draw(folder / "figures", answers, chosen, scores, data)
             runs.log_folder(folder, under="cluster")
         _log_per_extractor(params, development, scores)
     _print(scores, data)
 
 
-def _embeddings(name: str) -> Embeddings:
-    path = TRAIN / name / "embeddings.npz"
-    return Embeddings.load(require(path, stage=f"train --architecture {name}"))
+def read_embeddings(architecture: str) -> Embeddings:
+    """The embeddings that `train` left for `architecture`."""
+    path = TRAIN / architecture / "embeddings.npz"
+    return Embeddings.load(require(path, stage=f"train --architecture {architecture}"))
 
 
 def read_folds(architecture: str) -> list[Fold]:
@@ -91,53 +106,60 @@ def read_folds(architecture: str) -> list[Fold]:
     return [Fold.load(path) for path in sorted(folder.iterdir())]
 
 
-def read_reference(architecture: str, stored: Embeddings, data: Ingested) -> Reference:
-    """What all development images, by this extractor, teach a clusterer."""
-    features = stored.select(data.development["id"].to_numpy(dtype=str))
-    path = TRAIN / architecture / "copies.npz"
-    return Reference(
-        view_means(features, stored.views),
-        data.development["generator"].to_numpy(dtype=str),
-        load_copies(path) if path.exists() else {},
-    )
-
-
-def _development_scores(params: Params) -> pd.DataFrame:
+def _development_scores(data: Ingested, params: Params) -> pd.DataFrame:
     tables = []
     for name in track(params.architectures, description="Open-world folds"):
-        table = open_world_scores(read_folds(name), settings=params.cluster, seed=params.seed)
+        table = open_world_scores(
+            read_folds(name), content=data.descriptors, settings=params.model, seed=params.seed
+        )
         tables.append(table.assign(architecture=name))
     return pd.concat(tables, ignore_index=True)
 
 
-def _assign(name: str, stored: Embeddings, data: Ingested, params: Params) -> pd.DataFrame:
-    """Cluster the test images in every way: columns `id` and `<clusterer>_<mode>`."""
+def _clustered(name: str, data: Ingested, params: Params) -> Clustered:
+    """Cluster the test images in every way."""
     ids = np.unique(data.manifest.split(TEST)["id"].to_numpy(dtype=str))
-    known = params.cluster.known_generators or (data.labels["generator"].nunique() or None)
-    reference = read_reference(name, stored, data)
+    given = params.cluster.known_generators or (data.labels["generator"].nunique() or None)
+    stored, backend = _embedded(name, data, params)
+    content = data.descriptors.select(ids)
+    batch = backend.reduce(stored.select(ids), ids, content, views=stored.views)
+    raw = Embedded(ids, stored.select(ids), content, stored.views)
     columns: dict[str, Any] = {"id": ids}
+    answers: dict[str, Attribution] = {}
     for clusterer in CLUSTERERS:
-        prepared = prepare(
-            clusterer, stored.select(ids), reference, views=stored.views, settings=params.cluster
-        )
-        for mode, given in MODES.items():
-            if given and known is None:
+        chosen = replace(backend, clusterer=clusterer)
+        for mode, is_given in MODES.items():
+            if is_given and (given is None or clusterer == DENSITY):
                 continue
-            labels = prepared.cluster(count=known if given else None, seed=params.seed)
-            if labels is not None:
-                columns[f"{clusterer}_{mode}"] = labels
-    return pd.DataFrame(columns)
+            count = given if is_given else None
+            if clusterer == RAW:
+                space, numbers = chosen.space(batch), params.model
+                found = partition(RAW, raw, space, count=count, settings=numbers, seed=params.seed)
+                columns[f"{clusterer}_{mode}"] = found.labels
+                continue
+            answer = chosen.together(batch, clusters=count)
+            columns[f"{clusterer}_{mode}"] = answer.labels
+            if not is_given:
+                answers[clusterer] = answer
+    return Clustered(pd.DataFrame(columns), answers)
 
 
-def _test_scores(
-    assignments: dict[str, pd.DataFrame], data: Ingested, params: Params
-) -> pd.DataFrame:
+def _embedded(name: str, data: Ingested, params: Params) -> tuple[Embeddings, BackEnd]:
+    """All embeddings of an extractor, and the back end that development taught."""
+    if name != CONTENT:
+        return read_embeddings(name), load_backend(TRAIN / name / "model")
+    features = data.content.select(data.development["id"].to_numpy(dtype=str))
+    reference = Reference(features, data.development["generator"].to_numpy(dtype=str))
+    return data.content, BackEnd.fit(reference, settings=params.model, seed=params.seed).named()
+
+
+def _test_scores(clustered: dict[str, Clustered], data: Ingested, params: Params) -> pd.DataFrame:
     """One row per extractor, clusterer and mode; no rows where the test set has no labels."""
     rows = []
     labels = data.labels
-    for name, table in assignments.items():
-        joined = labels.merge(table, on="id", how="left", validate="many_to_one")
-        for column in table.columns.drop("id"):
+    for name, found in clustered.items():
+        joined = labels.merge(found.labels, on="id", how="left", validate="many_to_one")
+        for column in found.labels.columns.drop("id"):
             if joined.empty:
                 continue
             clusterer, mode = column.rsplit("_", 1)

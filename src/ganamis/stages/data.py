@@ -9,7 +9,7 @@ from dvc.utils.serialize import modify_yaml
 
 from ganamis.contracts import DEVELOPMENT, TEST, Embeddings, Manifest
 from ganamis.data.batches import stream_images
-from ganamis.data.content import thumbnails
+from ganamis.data.content import content_descriptors, thumbnails
 from ganamis.data.layout import LABELS_FILE
 from ganamis.data.lineage import add_to_dvc, data_digest
 from ganamis.data.manifest import check_folder
@@ -64,7 +64,9 @@ def ingest(params: Params) -> None:
     labels = checked.labels
     with whole_folder(INGEST) as folder:
         manifest.save(folder / "manifest.csv")
-        _content_baseline(root, manifest).save(folder / "content.npz")
+        content, descriptors = _content(root, manifest)
+        content.save(folder / "content.npz")
+        descriptors.save(folder / "descriptors.npz")
         no_labels = pd.DataFrame(columns=["id", "path", "generator"])
         (no_labels if labels is None else labels).to_csv(folder / "labels.csv", index=False)
         checked.near_duplicates.to_csv(folder / "near_duplicates.csv", index=False)
@@ -82,7 +84,12 @@ def ingest(params: Params) -> None:
     print(f"Near-duplicate pairs: {len(checked.near_duplicates)} (see near_duplicates.csv)")
 
 
-def _content_baseline(root: Path, manifest: Manifest) -> Embeddings:
+def _content(root: Path, manifest: Manifest) -> tuple[Embeddings, Embeddings]:
+    """The content-only baseline's embeddings, and what the model sees of content."""
     rows = manifest.rows.drop_duplicates("id").sort_values("id")
-    features = [thumbnails(images) for images in stream_images(root, rows, batch=BATCH)]
-    return Embeddings(ids=rows["id"].to_numpy(dtype=str), features=np.concatenate(features))
+    small, described = [], []
+    for images in stream_images(root, rows, batch=BATCH):
+        small.append(thumbnails(images))
+        described.append(content_descriptors(images))
+    ids = rows["id"].to_numpy(dtype=str)
+    return Embeddings(ids, np.concatenate(small)), Embeddings(ids, np.concatenate(described))

@@ -6,11 +6,8 @@ import numpy as np
 import pandas as pd
 from rich.progress import track
 
-from ganamis.attribution.known_models import lineage
-from ganamis.clustering.methods import space
-from ganamis.contracts import Embeddings, Reference, view_means
 from ganamis.data.batches import stream_images
-from ganamis.params import Params
+from ganamis.model.answer import Attribution
 from ganamis.report.figures import (
     ari_chart,
     confusion,
@@ -22,24 +19,20 @@ from ganamis.report.power_spectra import log_power_spectra
 from ganamis.stages.paths import Ingested
 
 BATCH = 128
-LINKAGE = "dendrogram.csv"  # beside the chart: scipy's form, clusters ordered by title
+LINKAGE = "dendrogram.csv"  # beside the chart: scipy's form, in the order of the clusters
 
 
 def draw(
     folder: Path,
-    embeddings: dict[str, Embeddings],
-    references: dict[str, Reference],
-    assignments: dict[str, pd.DataFrame],
+    answers: dict[str, Attribution],
     clusterers: dict[str, str],
     scores: pd.DataFrame,
     data: Ingested,
-    params: Params,
 ) -> None:
     """Draw into `folder`.
 
     Args:
-        embeddings, references, assignments: by extractor.
-        clusterers: the one to draw for each extractor.
+        answers: by extractor, of the clusterer that `clusterers` names; the number unknown.
         scores: may have no rows, where the test set has no labels.
     """
     folder.mkdir()
@@ -50,30 +43,22 @@ def draw(
     development = data.development.set_index("id")["generator"]
     of_generators = truth if len(truth) else development
     spectra(_means(power, of_generators), folder / "generators.png")
-    for name, clusterer in track(clusterers.items(), description="Drawing"):
+    for name, answer in track(answers.items(), description="Drawing"):
         target = folder / name
         target.mkdir()
-        table = assignments[name]
-        ids = table["id"].to_numpy(dtype=str)
-        clusters = _titles(table[f"{clusterer}_unknown"].to_numpy())
-        groups = {f"clusters ({clusterer}, number unknown)": clusters}
+        clusters = _titles(answer.labels)
+        groups = {f"clusters ({clusterers[name]}, number unknown)": clusters}
         if len(truth):
-            groups["generators"] = truth.loc[ids].to_numpy(dtype=str)
+            groups["generators"] = truth.loc[answer.ids].to_numpy(dtype=str)
             confusion(clusters, groups["generators"], target / "confusion.png")
-        stored = embeddings[name]
-        features = stored.select(ids)
-        whitening = space(
-            clusterer, features, references[name], views=stored.views, settings=params.cluster
-        )
-        points = whitening.transform(view_means(features, stored.views))
-        embedding_map(points, groups, target / "embedding_map.png")
-        titles = sorted(set(clusters.tolist()))
+        embedding_map(answer.points, groups, target / "embedding_map.png")
+        titles = [f"cluster {label}" for label in range(answer.count)]
         if len(titles) > 1:
-            centres = lineage([points[clusters == title] for title in titles])
-            dendrogram_chart(centres, titles, target / "dendrogram.png")
-            tree = pd.DataFrame(centres, columns=["left", "right", "distance", "clusters"])
+            dendrogram_chart(answer.linkage, titles, target / "dendrogram.png")
+            columns = ["left", "right", "distance", "clusters"]
+            tree = pd.DataFrame(answer.linkage, columns=columns)
             tree.to_csv(target / LINKAGE, index=False)
-        spectra(_means(power, pd.Series(clusters, index=ids)), target / "spectra.png")
+        spectra(_means(power, pd.Series(clusters, index=answer.ids)), target / "spectra.png")
 
 
 def _titles(labels: np.ndarray) -> np.ndarray:

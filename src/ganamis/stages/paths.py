@@ -55,6 +55,11 @@ class Ingested:
         """The content-only baseline's embeddings."""
         return Embeddings.load(INGEST / "content.npz")
 
+    @property
+    def descriptors(self) -> Embeddings:
+        """What the model sees of the images' content."""
+        return Embeddings.load(INGEST / "descriptors.npz")
+
 
 def data_root(params: Params) -> Path:
     """The data set that params.yaml names.

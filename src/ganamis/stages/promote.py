@@ -6,11 +6,11 @@ from pathlib import Path
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
-from ganamis.clustering.selection import fold_clusters
 from ganamis.errors import UserError
 from ganamis.extractors.candidates import candidate
-from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, write_json
+from ganamis.model.evaluation import fold_clusters
+from ganamis.model.storage import load_model
 from ganamis.params import Params
 from ganamis.registry import promotion
 from ganamis.stages.paths import PROMOTE, REGISTER, ROLLBACK, Ingested, read_ingested
@@ -44,20 +44,23 @@ def _rescore(folder: Path, champion: ModelVersion, data: Ingested, params: Param
     Raises:
         UserError: the version does not say how it was made, or present code cannot open it.
     """
-    for tag in ("architecture", "clusterer"):
-        if tag not in champion.tags:
-            raise UserError(f"version {champion.version} has no tag '{tag}'")
+    if "architecture" not in champion.tags:
+        raise UserError(f"version {champion.version} has no tag 'architecture'")
     try:
-        extractor = load_extractor(folder)
+        model = load_model(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
-            f"the extractor of version {champion.version} cannot be opened ({error!r})"
+            f"the model of version {champion.version} cannot be opened ({error!r})"
         ) from error
     degradations = candidate(champion.tags["architecture"], params).degradations
     development = development_set(data, degradations, params)
-    folds = (development.fold(name, extractor) for name in development.names)
+    folds = (development.fold(name, model.extractor) for name in development.names)
     return fold_clusters(
-        folds, champion.tags["clusterer"], settings=params.cluster, seed=params.seed
+        folds,
+        model.backend.clusterer,
+        content=data.descriptors,
+        settings=model.backend.settings,
+        seed=params.seed,
     )
 
 

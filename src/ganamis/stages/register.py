@@ -1,25 +1,25 @@
 """`register`: the selected model into the registry, as challenger."""
 
-import shutil
+from dataclasses import replace
 
-import pandas as pd
-
-from ganamis.attribution.assignment import Assignment, SpaceSettings, fit_assignment
-from ganamis.clustering.selection import fold_clusters
-from ganamis.contracts import DEVELOPMENT, Embeddings
+from ganamis.contracts import DEVELOPMENT
 from ganamis.files import read_json, require, whole_folder, write_json
+from ganamis.model.evaluation import fold_clusters
+from ganamis.model.storage import load_model, save_model
 from ganamis.params import Params
 from ganamis.registry import versions
-from ganamis.stages.cluster import read_folds, read_reference
-from ganamis.stages.paths import CLUSTER, REGISTER, SELECT, TRAIN, Ingested, read_ingested
+from ganamis.stages.cluster import read_folds
+from ganamis.stages.paths import REGISTER, SELECT, TRAIN, read_ingested
 from ganamis.tracking import runs
 
 
 def register(params: Params) -> None:
-    """Register extractor, whitening, clusters and names as one model, the challenger."""
+    """Register the model that was selected, with the clusterer that was selected."""
     data = read_ingested(params)
     chosen = read_json(SELECT / "selection.json", stage="select")
     name, clusterer = chosen["architecture"], chosen["clusterer"]
+    model = load_model(require(TRAIN / name / "model", stage="train"))
+    model = replace(model, backend=replace(model.backend, clusterer=clusterer))
     with runs.stage_run(
         "register",
         name=f"{name} + {clusterer}",
@@ -27,15 +27,18 @@ def register(params: Params) -> None:
         tags={"architecture": name, "profile": params.profile},
     ):
         runs.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
+        evidence = fold_clusters(
+            read_folds(name),
+            clusterer,
+            content=data.descriptors,
+            settings=model.backend.settings,
+            seed=params.seed,
+        )
         with whole_folder(REGISTER) as folder:
-            shutil.copytree(TRAIN / name / "extractor", folder / "model" / "extractor")
-            _assignment(name, clusterer, data, params).save(folder / "model" / "assignment.npz")
+            save_model(model, folder / "model")
             version = versions.register(
                 folder / "model",
-                fold_clusters(
-                    read_folds(name), clusterer, settings=params.cluster, seed=params.seed
-                ),
-                size=params.data.size,
+                evidence,
                 limits=params.serve.model_dump(),
                 tags={
                     "architecture": name,
@@ -53,20 +56,3 @@ def register(params: Params) -> None:
                 {"name": versions.MODEL, "version": int(version.version), "run_id": version.run_id},
             )
     print(f"Registered {versions.MODEL} version {version.version} as {versions.CHALLENGER}.")
-
-
-def _assignment(name: str, clusterer: str, data: Ingested, params: Params) -> Assignment:
-    stored = Embeddings.load(require(TRAIN / name / "embeddings.npz", stage="train"))
-    clusters = pd.read_csv(require(CLUSTER / "assignments" / f"{name}.csv", stage="cluster"))
-    features = stored.select(clusters["id"].to_numpy(dtype=str))
-    numbers = params.cluster.open_world
-    return fit_assignment(
-        features,
-        clusters[f"{clusterer}_unknown"].to_numpy(),
-        read_reference(name, stored, data),
-        read_folds(name),
-        views=stored.views,
-        settings=SpaceSettings(numbers.components, numbers.shrinkage),
-        parts=params.attribution.parts,
-        seed=params.seed,
-    )

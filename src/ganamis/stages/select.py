@@ -2,8 +2,8 @@
 
 import pandas as pd
 
-from ganamis.clustering.selection import choose
 from ganamis.files import require, write_json
+from ganamis.model.evaluation import choose
 from ganamis.params import Params
 from ganamis.stages.paths import CLUSTER, SELECT
 

@@ -9,8 +9,7 @@ import numpy as np
 from optuna.trial import FrozenTrial
 from rich.progress import track
 
-from ganamis.clustering.selection import search_objective
-from ganamis.contracts import DEVELOPMENT, Embeddings, Extractor, save_copies
+from ganamis.contracts import DEVELOPMENT, Embeddings, Extractor, Reference
 from ganamis.data.batches import load_images, stream_images
 from ganamis.data.degradations import degrade
 from ganamis.data.splits import held_out_share
@@ -28,6 +27,10 @@ from ganamis.extractors.search import (
 from ganamis.extractors.shared_search import run_shared
 from ganamis.extractors.shared_storage import open_study, storage_url
 from ganamis.files import whole_folder, write_json
+from ganamis.model.backend import BackEnd
+from ganamis.model.evaluation import search_objective
+from ganamis.model.fingerprint import FingerprintModel
+from ganamis.model.storage import save_model
 from ganamis.params import Params
 from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
 from ganamis.tracking import runs
@@ -84,11 +87,10 @@ def train(architecture: str, params: Params) -> None:
             "seconds": round(time.monotonic() - started, 1),
         }
         with whole_folder(TRAIN / architecture) as folder:
-            extractor.save(folder / "extractor")
+            save_model(_model(extractor, embeddings, development, params), folder / "model")
             embeddings.save(folder / "embeddings.npz")
             for held_out in development.names:
                 shutil.copytree(folds / held_out, folder / "folds" / held_out)
-            save_copies(folder / "copies.npz", development.copies(extractor))
             (fitting / LOGS).mkdir(parents=True, exist_ok=True)
             shutil.copytree(fitting / LOGS, folder / LOGS)
             write_json(folder / "metrics.json", {"development_ari_known": best.value})
@@ -96,6 +98,20 @@ def train(architecture: str, params: Params) -> None:
         runs.log_folder(TRAIN / architecture / LOGS, under=LOGS)
         runs.log_search_result(values, score=float(best.value or 0.0), seconds=summary["seconds"])
         shutil.rmtree(fitting)
+
+
+def _model(
+    extractor: Extractor, embeddings: Embeddings, development: DevelopmentSet, params: Params
+) -> FingerprintModel:
+    """The one model, fitted on all development images."""
+    reference = Reference(
+        embeddings.select(development.ids),
+        development.generators,
+        development.copies(extractor),
+        embeddings.views,
+    )
+    backend = BackEnd.fit(reference, settings=params.model, seed=params.seed)
+    return FingerprintModel(extractor, backend.calibrated())
 
 
 def study_key(chosen: Candidate, data: Ingested, params: Params) -> str:
@@ -110,7 +126,7 @@ def shared_name(architecture: str, key: str) -> str:
 
 def objective(params: Params) -> Objective:
     """What a search maximises on each fold."""
-    return lambda fold: search_objective(fold, settings=params.cluster, seed=params.seed)
+    return lambda fold: search_objective(fold, settings=params.model, seed=params.seed)
 
 
 def share(

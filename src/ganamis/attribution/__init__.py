@@ -1,1 +1,0 @@
-"""Naming clusters after known generators, together and one image at a time."""
