@@ -145,21 +145,33 @@ def report() -> None:
 
 @app.command()
 def attribute(
-    folder: Annotated[Path, typer.Argument(help="A folder in the ImageCLEF layout.")],
+    folder: Annotated[Path, typer.Argument(help="A folder of images, at any depth.")],
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
     clusters: Annotated[str, typer.Option(help="How many generators, or auto.")] = "auto",
     model: Annotated[
-        str | None, typer.Option(help="A registered model, such as models:/ganamis@champion.")
+        str | None,
+        typer.Option(help="models:/ganamis@champion, another registered model, or a folder."),
     ] = None,
     submission: Annotated[
         Path | None, typer.Option(help="Where to write the challenge's own form as well.")
     ] = None,
+    size: Annotated[
+        str | None, typer.Option(help="WIDTHxHEIGHT of the images to take, where sizes differ.")
+    ] = None,
 ) -> None:
-    """Say which generator made each image of a folder, and how many generators there are."""
-    from ganamis.params import load_params
+    """Say how many generators made the images of a folder, and which made which."""
     from ganamis.stages.attribute import attribute
 
-    attribute(folder, load_params(), out=out, clusters=clusters, model=model, submission=submission)
+    attribute(folder, out=out, clusters=clusters, model=model, submission=submission, size=size)
+
+
+@app.command()
+def ship() -> None:
+    """Fit the model that comes with the package, on the generators of the zoo."""
+    from ganamis.params import load_params
+    from ganamis.stages.ship import ship
+
+    ship(load_params())
 
 
 @app.command()

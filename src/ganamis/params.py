@@ -233,6 +233,12 @@ class ModelSettings(Strict):
     naming: Naming
 
 
+class Ship(Strict):
+    """The model that comes with the package. images: of each generator of the zoo."""
+
+    images: int = Field(ge=4)
+
+
 class Cluster(Strict):
     known_generators: int | None = Field(ge=1)
     bootstrap: int = Field(ge=1)
@@ -292,6 +298,7 @@ class Params(Strict):
     architectures: list[ExtractorName] = Field(min_length=1)
     profiles: dict[ProfileName, Profile]
     model: ModelSettings
+    ship: Ship
     cluster: Cluster
     attribute_batch: AttributeBatch
     shared_search: SharedSearch

@@ -56,26 +56,6 @@ def decode_gray(encoded: bytes, *, size: int) -> tuple[np.ndarray, str]:
     return _decode(PngImageFile, encoded, size=size)
 
 
-def decode_png_or_jpeg(encoded: bytes, *, size: int, largest: int) -> tuple[np.ndarray, str]:
-    """Decode an 8-bit gray PNG or JPEG that a stranger sent; see `decode_gray`.
-
-    Args:
-        largest: bytes that the file may have.
-
-    Raises:
-        ImageError: the rule that was broken; it never quotes the file.
-    """
-    if len(encoded) > largest:
-        raise ImageError(f"has {len(encoded)} bytes; at most {largest} are taken")
-    if not encoded.startswith(JPEG_SIGNATURE):
-        if encoded and not encoded.startswith(PNG_SIGNATURE):
-            raise ImageError("is neither a PNG nor a JPEG; encode the pixels as one of them")
-        return decode_gray(encoded, size=size)
-    if encoded.count(SCAN) > LARGEST_SCANS:
-        raise ImageError(f"has more than {LARGEST_SCANS} scans; save it as a baseline JPEG")
-    return _decode(JpegImageFile, encoded, size=size)
-
-
 def _decode(
     format: type[PngImageFile] | type[JpegImageFile], encoded: bytes, *, size: int
 ) -> tuple[np.ndarray, str]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
 
+import numpy as np
 from PIL import Image
 from PIL.JpegImagePlugin import JpegImageFile
 from PIL.PngImagePlugin import PngImageFile
@@ -14,7 +15,9 @@ from ganamis.data.images import (
     BIT_DEPTH_OFFSET,
     DAMAGED,
     FIRST_CHUNK,
+    JPEG_SIGNATURE,
     LARGEST_SCANS,
+    PNG_SIGNATURE,
     SCAN,
     ImageError,
     gray_or_luma,
@@ -64,6 +67,29 @@ class Jpeg:
         if encoded.count(SCAN) > LARGEST_SCANS:
             raise ImageError(f"has more than {LARGEST_SCANS} scans; save it as a baseline JPEG")
         yield _decode(JpegImageFile, encoded)
+
+
+def decode_encoded(encoded: bytes, *, largest: int) -> np.ndarray:
+    """Gray pixels `[H, W]` uint8 of an 8-bit gray PNG or JPEG that a stranger sent.
+
+    Args:
+        largest: bytes that the file may have.
+
+    Raises:
+        ImageError: the rule that was broken; it never quotes the file.
+    """
+    if len(encoded) > largest:
+        raise ImageError(f"has {len(encoded)} bytes; at most {largest} are taken")
+    if not encoded:
+        raise ImageError("is empty; copy the file again")
+    if not encoded.startswith((PNG_SIGNATURE, JPEG_SIGNATURE)):
+        raise ImageError("is neither a PNG nor a JPEG; encode the pixels as one of them")
+    format = Png() if encoded.startswith(PNG_SIGNATURE) else Jpeg()
+    check_side(format.look(io.BytesIO(encoded)))
+    (frame,) = format.frames(io.BytesIO(encoded), Reading())
+    if frame.coloured:
+        raise ImageError("holds colours that are not gray; export it as 8-bit gray")
+    return frame.pixels
 
 
 def _decode(format: type[PngImageFile] | type[JpegImageFile], encoded: bytes) -> Frame:

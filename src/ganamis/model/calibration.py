@@ -38,7 +38,7 @@ def calibrate_names(
     """Learn from open-world folds which distance still means one generator.
 
     Args:
-        image_scatter: `[P, P]`, of the clean images; under other conditions it is taken to be alike.
+        image_scatter: `[P, P]`, of clean images; taken to be alike under other conditions.
     """
     found, same = [np.empty(0)], [np.empty(0, dtype=bool)]
     random = np.random.default_rng(seed)

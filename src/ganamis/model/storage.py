@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 from pydantic import ValidationError
 
-from ganamis.backend.naming import Calibration
 from ganamis.clustering.nuisance import Nuisance
 from ganamis.errors import UserError
 from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, whole_file, write_json
 from ganamis.model.backend import BackEnd
 from ganamis.model.fingerprint import FingerprintModel
+from ganamis.model.naming import Calibration
 from ganamis.params import ModelSettings
 
 FORMAT = 1

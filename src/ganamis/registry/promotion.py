@@ -25,7 +25,7 @@ from ganamis.registry.versions import (
     MODEL,
     PREVIOUS,
     evidence,
-    stored_extractor,
+    stored_model,
     version_numbered,
     version_of,
 )
@@ -116,7 +116,7 @@ def promote(
     Args:
         data_digest: of the present data set; a challenger scored on other data is refused.
         rescore: evidence of a champion that was scored on other data or in other folds, from its
-            extractor's folder and its version.
+            model's folder and its version.
         margin: ARI by which the challenger must lead, at the given one-sided confidence.
         bootstrap: paired resamples of the development images.
 
@@ -243,19 +243,19 @@ def _decide(
             **found,  # type: ignore[arg-type]
         )
 
-    stored_extractor(challenger)
+    stored_model(challenger)
     ours = evidence(challenger)
     if champion is None:
         return verdict(True, "there was no champion")
     if champion.version == challenger.version:
         return _recorded(challenger) or verdict(False, "it is the champion already")
     try:
-        extractor = stored_extractor(champion)
+        folder = stored_model(champion)
         same_data = champion.tags.get("data_digest") == challenger.tags["data_digest"]
         theirs = evidence(champion) if same_data else None
         rescored = theirs is None or not same_images(ours, theirs)
         if theirs is None or rescored:
-            theirs = rescore(extractor, champion)
+            theirs = rescore(folder, champion)
     except UserError as error:
         raise UserError(
             f"the champion cannot be compared with: {error}. Nothing was changed. "

@@ -13,10 +13,12 @@ import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
-from mlflow.types import ColSpec, DataType, Schema
+from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import ganamis
 from ganamis.errors import UserError
+from ganamis.model import storage as stored
+from ganamis.model.fingerprint import FingerprintModel
 from ganamis.serving import served_model
 
 MODEL = "ganamis"
@@ -40,15 +42,24 @@ DESCRIBED = {
     "git_commit": "git commit at registration",
 }
 IMPORTED = ("PIL", "keras", "mlflow", "numpy", "pandas", "scipy", "sklearn", "tensorflow")
+ARTIFACT = "model"  # the folder of a version's model among its artifacts
 SIGNATURE = ModelSignature(
     inputs=Schema([ColSpec(DataType.binary, "image")]),
     outputs=Schema(
         [
             ColSpec(DataType.long, "cluster"),
             ColSpec(DataType.string, "generator"),
+            ColSpec(DataType.boolean, "known"),
             ColSpec(DataType.double, "score"),
-            ColSpec(DataType.boolean, "unknown"),
             ColSpec(DataType.string, "error"),
+        ]
+    ),
+    params=ParamSchema(
+        [
+            # Whether the images are one folder, to be clustered; else each is answered alone.
+            ParamSpec("together", DataType.boolean, False),
+            # Generators that made the folder; 0 to find out.
+            ParamSpec("clusters", DataType.long, 0),
         ]
     ),
 )
@@ -58,16 +69,14 @@ def register(
     bundle: Path,
     evidence: pd.DataFrame,
     *,
-    size: int,
     limits: Mapping[str, int],
     tags: Mapping[str, str],
 ) -> ModelVersion:
     """Log the model of the active run and register it under the alias `challenger`.
 
     Args:
-        bundle: a folder with `extractor/` and `assignment.npz`.
+        bundle: the folder of a model, as `model.storage` writes it.
         evidence: columns `held_out`, `id`, `generator`, `label` of the open-world folds.
-        size: width and height in pixels of the images the model takes.
         limits: of files and requests, `serve` in params.yaml; they travel with the model.
         tags: written on the version; they link it to data, code and scores.
     """
@@ -75,11 +84,8 @@ def register(
     logged = mlflow.pyfunc.log_model(
         name=MODEL,
         python_model=served_model.__file__,
-        artifacts={
-            "extractor": str(bundle / "extractor"),
-            "assignment": str(bundle / "assignment.npz"),
-        },
-        model_config={"size": size, **limits},
+        artifacts={ARTIFACT: str(bundle)},
+        model_config=dict(limits),
         code_paths=[str(Path(ganamis.__file__).parent)],
         signature=SIGNATURE,
         pip_requirements=_requirements(),
@@ -169,8 +175,8 @@ def evidence(model: ModelVersion) -> pd.DataFrame:
         ) from error
 
 
-def stored_extractor(model: ModelVersion) -> Path:
-    """The folder of a version's extractor; all its archives and JSON files are whole.
+def stored_model(model: ModelVersion) -> Path:
+    """The folder of a version's model; all its archives and JSON files are whole.
 
     Only that version's own code, which is stored with it, need understand what they say.
 
@@ -178,16 +184,16 @@ def stored_extractor(model: ModelVersion) -> Path:
         UserError: an artifact is missing or damaged.
     """
     try:
-        folder = Path(mlflow.artifacts.download_artifacts(model.source)) / "artifacts"
-        if not (folder / "extractor").is_dir():
-            raise OSError("the folder 'extractor' is missing")
-        for path in (folder / "assignment.npz", *sorted((folder / "extractor").rglob("*"))):
+        folder = Path(mlflow.artifacts.download_artifacts(model.source)) / "artifacts" / ARTIFACT
+        if not folder.is_dir():
+            raise OSError(f"the folder '{ARTIFACT}' is missing")
+        for path in sorted(folder.rglob("*")):
             _check_whole(path)
     except (MlflowException, OSError, ValueError, KeyError, BadZipFile) as error:
         raise UserError(
             f"the artifacts of {MODEL} version {model.version} are damaged ({error})"
         ) from error
-    return folder / "extractor"
+    return folder
 
 
 def _check_whole(path: Path) -> None:
@@ -211,6 +217,31 @@ def load_model(uri: str) -> Any:
         raise UserError(
             f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"
         ) from error
+
+
+def champion_uri() -> str | None:
+    """The address of the champion, or None where there is none."""
+    champion = version_of(CHAMPION)
+    return None if champion is None else f"models:/{MODEL}/{champion.version}"
+
+
+def load_fingerprint_model(uri: str) -> tuple[FingerprintModel, str]:
+    """The model behind a registered version, without MLflow's wrapping, and what to call it.
+
+    Raises:
+        UserError: there is no such model, or it was not made by this project.
+    """
+    try:
+        folder = Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / ARTIFACT
+    except (MlflowException, OSError) as error:
+        raise UserError(
+            f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"
+        ) from error
+    if not folder.is_dir():
+        raise UserError(
+            f"model '{uri}' is none of ganamis, or of an earlier form; give another URI"
+        )
+    return stored.load_model(folder), f"the registered model {uri}"
 
 
 def spark_model(session: Any, uri: str) -> Any:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+from dataclasses import dataclass
 from typing import Any
 
 FORMS = ("dataframe_split", "dataframe_records", "inputs", "instances")
@@ -10,13 +11,24 @@ SHAPE = (
     "inputs or instances"
 )
 
+PARAMS = 'expected "params": {"together": true or false, "clusters": a whole number}'
+
 
 class RequestError(Exception):
     """A request that cannot be read; the message never quotes it."""
 
 
-def read_images(body: bytes, *, most: int) -> list[str]:
-    """The base64 texts of a request, checked.
+@dataclass(frozen=True)
+class Request:
+    """images: base64 texts, checked. together: they are one folder. clusters: 0 to find out."""
+
+    images: tuple[str, ...]
+    together: bool = False
+    clusters: int = 0
+
+
+def read_request(body: bytes, *, most: int) -> Request:
+    """The images and parameters of a request, checked.
 
     Args:
         body: MLflow's scoring protocol, in JSON, in any of its four forms.
@@ -29,7 +41,10 @@ def read_images(body: bytes, *, most: int) -> list[str]:
         request = json.loads(body)
     except (ValueError, RecursionError):
         raise RequestError(f"the body is not JSON; {SHAPE}") from None
-    if not isinstance(request, dict) or len(request) != 1:
+    if not isinstance(request, dict):
+        raise RequestError(SHAPE)
+    params = request.pop("params", {})
+    if len(request) != 1:
         raise RequestError(SHAPE)
     ((form, content),) = request.items()
     if form not in FORMS:
@@ -37,13 +52,29 @@ def read_images(body: bytes, *, most: int) -> list[str]:
     images = _columns(form, content)
     if not 1 <= len(images) <= most:
         raise RequestError(f"a request holds 1 to {most} images, got {len(images)}")
-    return [_checked(image, number) for number, image in enumerate(images, start=1)]
+    together, clusters = _params(params, len(images))
+    checked = tuple(_checked(image, number) for number, image in enumerate(images, start=1))
+    return Request(checked, together, clusters)
 
 
-def canonical(images: list[str]) -> bytes:
+def _params(params: Any, images: int) -> tuple[bool, int]:
+    if not isinstance(params, dict) or not params.keys() <= {"together", "clusters"}:
+        raise RequestError(PARAMS)
+    together, clusters = params.get("together", False), params.get("clusters", 0)
+    if type(together) is not bool or type(clusters) is not int:
+        raise RequestError(PARAMS)
+    if clusters and not (together and 1 <= clusters <= images):
+        raise RequestError(
+            "params.clusters goes with together, and is 0 (find out) to the number of images"
+        )
+    return together, clusters
+
+
+def canonical(request: Request) -> bytes:
     """The same request in the one form that the model's server is given."""
-    split = {"columns": ["image"], "data": [[image] for image in images]}
-    return json.dumps({"dataframe_split": split}).encode()
+    split = {"columns": ["image"], "data": [[image] for image in request.images]}
+    params = {"together": request.together, "clusters": request.clusters}
+    return json.dumps({"dataframe_split": split, "params": params}).encode()
 
 
 def _columns(form: str, content: Any) -> list[Any]:

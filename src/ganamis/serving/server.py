@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from typing import Any
 
-from ganamis.serving.requests import RequestError, canonical, read_images
+from ganamis.serving.requests import RequestError, canonical, read_request
 
 METHODS = {"/invocations": "POST", "/ping": "GET", "/health": "GET", "/version": "GET"}
 JSON = b"application/json"
@@ -80,10 +80,10 @@ class Guard:
         except TimeoutError:
             raise Refused(408, f"the request took over {self._limits.seconds} s") from None
         try:
-            images = await asyncio.to_thread(read_images, raw, most=self._limits.images)
+            request = await asyncio.to_thread(read_request, raw, most=self._limits.images)
         except RequestError as error:
             raise Refused(400, str(error)) from None
-        return await asyncio.to_thread(canonical, images)
+        return await asyncio.to_thread(canonical, request)
 
     async def _read(self, receive: Receive) -> bytes:
         parts, size = [], 0

@@ -1,8 +1,8 @@
-"""`attribute`: a folder in, one line per image out; no tracking server, no other stage."""
+"""`attribute`: a folder in, one line per image out; no labels, no tracking server needed."""
 
 import csv
-from collections.abc import Iterable
-from pathlib import Path
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -10,67 +10,64 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ganamis.attribution.pipeline import Attribution, AttributionConfig, fit
-from ganamis.clustering.open_world import OpenWorld
-from ganamis.contracts import DEVELOPMENT, TEST, UNASSIGNED
-from ganamis.data.batches import load_images, stream_images
-from ganamis.data.degradations import CLEAN
-from ganamis.data.manifest import CheckedFolder, check_folder
+from ganamis.contracts import TEST, UNASSIGNED, Embedded
+from ganamis.data.folder import Batch, ImageFolder, Item, open_folder
+from ganamis.data.reading import Reading, parse_size
 from ganamis.errors import UserError
-from ganamis.extractors.spectrum import Spectrum
 from ganamis.files import whole_file
-from ganamis.params import Params
+from ganamis.model.answer import Attribution
+from ganamis.model.catalogue import taught
+from ganamis.stages.models import Chosen, choose_model
 
 AUTO = "auto"
-COLUMNS = ("image", "cluster", "generator", "score")
-BATCH = 256  # images in memory at once
-KEPT = 4096  # decoded images kept from the check; 256 MiB of 256x256 pixels
+COLUMNS = ("image", "cluster", "generator", "known", "score")
+BATCH = 128  # images decoded at once
+SHOWN_CONDITION = 0.05  # least share of a kind of processing that is mentioned
 
 
 def attribute(
     folder: Path,
-    params: Params,
     *,
     out: Path,
     clusters: str,
     model: str | None,
     submission: Path | None,
+    size: str | None,
 ) -> None:
-    """Attribute the images in `folder/test`, and write `image,cluster,generator,score`.
+    """Attribute the images of a folder together, and write `image,cluster,generator,known,score`.
+
+    Images in `development/<generator>/` teach the model their generators first; then those in
+    `test/`, or all others, are attributed.
 
     Args:
         clusters: how many generators, or `auto` to find out.
-        model: URI of a registered model that attributes image by image; None fits the default
-            extractor on `folder/development`.
+        model: URI of a registered model or folder of a stored one; None for the champion at hand,
+            else the shipped one.
         submission: where to write the challenge's form, `image,cluster` without a header and
             clusters counted from 1; None to leave it.
+        size: `WIDTHxHEIGHT` of the images to take; None where all have one size.
 
     Raises:
         UserError: a bad folder (all offenders listed), number, or model.
     """
     count = _number(clusters)
-    if model is not None and count is not None:
-        raise UserError("--clusters goes with the default extractor; leave it out beside --model")
-    checked = check_folder(
-        folder,
-        size=params.data.size,
-        near_duplicate=params.data.near_duplicate,
-        keep=KEPT if model is None else 0,
-    )
-    rows = checked.manifest.split(TEST)
-    if count is not None and count > len(rows):
-        raise UserError(f"--clusters is {count}, but there are {len(rows)} images in {TEST}/")
-    if model is None:
-        found = _by_default_extractor(folder, checked, params, count)
-    else:
-        found = _by_model(folder, rows, model)
-    names = [Path(path).name for path in rows["path"]]
-    table = found.assign(image=names)[list(COLUMNS)].sort_values("image")
+    opened = open_folder(folder, reading=Reading(None if size is None else parse_size(size)))
+    if not opened.asked:
+        raise UserError(f"'{folder}' holds only images that teach; add those to be attributed")
+    chosen = choose_model(model)
+    console = Console()
+    console.print(f"Answering with {chosen.name}.", markup=False)
+    chosen = _taught(chosen, opened, console)
+    paths, batch = _embedded(chosen, opened)
+    found = chosen.model.together(batch, clusters=count)
+    table = _table(paths, found)
     with whole_file(out) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4f")
     if submission is not None:
         _write_submission(table, submission)
-    _print(table, out)
+    for note in opened.notes():
+        console.print(note, markup=False)
+    _print(table, found, out, console)
 
 
 def _number(clusters: str) -> int | None:
@@ -81,73 +78,45 @@ def _number(clusters: str) -> int | None:
     return int(clusters)
 
 
-def attribution_config(params: Params) -> AttributionConfig:
-    """The attribution pipeline's settings, from params.yaml."""
-    numbers = params.cluster.open_world
-    return AttributionConfig(
-        conditions=(CLEAN, *params.active.degradations),
-        independent=params.attribution.independent,
-        open_world=OpenWorld(**numbers.search.model_dump()),
-        **numbers.model_dump(exclude={"search"}),
+def _taught(chosen: Chosen, opened: ImageFolder, console: Console) -> Chosen:
+    """The model with the generators of `development/`, where there are any."""
+    if not opened.labelled:
+        return chosen
+    batches = list(_batches(opened, opened.taught, "Learning"))
+    _, first = np.unique(np.concatenate([batch.ids for batch in batches]), return_index=True)
+    images = np.concatenate([batch.images for batch in batches])[first]
+    generators = np.array([name for batch in batches for name in batch.generators])[first]
+    names = sorted(set(generators.tolist()))
+    console.print(
+        f"It learned {len(names)} generators from {len(images)} images of this folder: "
+        f"{', '.join(names)}.",
+        markup=False,
     )
+    return Chosen(taught(chosen.model, images, generators), chosen.name)
 
 
-def default_extractor(params: Params) -> Spectrum:
-    """The spectral extractor with the numbers that its search tries first."""
-    numbers = params.active.extractors.spectrum
-    first = numbers.first_trial
-    return Spectrum(grid=first.grid, periods=(first.fine, first.coarse), threads=numbers.threads)
+def _embedded(chosen: Chosen, opened: ImageFolder) -> tuple[list[str], Embedded]:
+    """The paths of the images asked for, and their embeddings."""
+    paths: list[str] = []
+    parts = []
+    for batch in _batches(opened, opened.asked, "Embedding"):
+        paths += batch.paths
+        parts.append(chosen.model.embed(batch.images, batch.ids))
+    if not parts:
+        raise UserError("no image could be read:\n  " + "\n  ".join(opened.notes()))
+    return paths, Embedded.concatenate(parts)
 
 
-def _by_default_extractor(
-    folder: Path, checked: CheckedFolder, params: Params, count: int | None
-) -> pd.DataFrame:
-    development = checked.manifest.split(DEVELOPMENT).drop_duplicates("id")
-    rows = checked.manifest.split(TEST)
-    attributor = fit(
-        default_extractor(params),
-        load_images(folder, development, decoded=checked.decoded),
-        development["generator"].to_numpy(dtype=str),
-        config=attribution_config(params),
-        seed=params.seed,
-    )
-    unique = rows.drop_duplicates("id")
-    embeddings = attributor.embed_stream(_batches(folder, unique, checked.decoded))
-    result = attributor.cluster(embeddings, clusters=count)
-    table = pd.DataFrame(
-        {
-            "cluster": result.labels,
-            "generator": result.image_names,
-            "score": result.image_scores,
-        },
-        index=unique["id"],
-    )
-    _print_conditions(result)
-    return table.loc[rows["id"]].reset_index(drop=True)
+def _batches(opened: ImageFolder, items: tuple[Item, ...], what: str) -> Iterator[Batch]:
+    total = -(-len(items) // BATCH)
+    yield from track(opened.stream(items, batch=BATCH), total=total, description=what)
 
 
-def _by_model(folder: Path, rows: pd.DataFrame, uri: str) -> pd.DataFrame:
-    from ganamis.registry.versions import load_model
-    from ganamis.tracking.runs import connect
-
-    connect()
-    loaded = load_model(uri)
-    tables = []
-    for start in track(range(0, len(rows), BATCH), description="Attributing"):
-        paths = rows["path"].iloc[start : start + BATCH]
-        encoded = [(folder / path).read_bytes() for path in paths]
-        tables.append(loaded.predict(pd.DataFrame({"image": encoded})))
-    return pd.concat(tables, ignore_index=True)
-
-
-def _batches(
-    folder: Path, rows: pd.DataFrame, decoded: dict[str, np.ndarray]
-) -> Iterable[np.ndarray]:
-    return track(
-        stream_images(folder, rows, batch=BATCH, decoded=decoded),
-        total=-(-len(rows) // BATCH),
-        description="Embedding",
-    )
+def _table(paths: list[str], found: Attribution) -> pd.DataFrame:
+    """One row per file, in the order of the paths."""
+    names = [path.removeprefix(f"{TEST}/") for path in paths]
+    table = found.to_pandas().assign(image=names)
+    return table[list(COLUMNS)].sort_values("image", ignore_index=True)
 
 
 def _write_submission(table: pd.DataFrame, path: Path) -> None:
@@ -155,16 +124,17 @@ def _write_submission(table: pd.DataFrame, path: Path) -> None:
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
         for image, cluster in zip(table["image"], table["cluster"], strict=True):
-            writer.writerow([Path(image).stem, order[cluster]])
+            writer.writerow([PurePosixPath(image).with_suffix(""), order[cluster]])
 
 
-def _print_conditions(result: Attribution) -> None:
-    shares = {name: share for name, share in result.conditions.items() if share >= 0.05}
+def _print(table: pd.DataFrame, found: Attribution, out: Path, console: Console) -> None:
+    shares = {name: share for name, share in found.conditions.items() if share >= SHOWN_CONDITION}
     text = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    Console().print(f"Post-processing the images seem to have met: {text}")
-
-
-def _print(table: pd.DataFrame, out: Path) -> None:
+    console.print(f"Processing the images seem to have met: {text}")
+    if found.confidence is not None:
+        console.print(
+            f"Probability that this number of generators is right: {found.confidence:.0%}"
+        )
     counts = table.groupby(["cluster", "generator"]).agg(
         images=("image", "size"), score=("score", "mean")
     )

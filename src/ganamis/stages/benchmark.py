@@ -11,23 +11,24 @@ import pandas as pd
 from rich.progress import Progress
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS, OPEN_WORLD, prepare
+from ganamis.clustering.methods import CLUSTERERS, DENSITY, OPEN_WORLD, RAW, partition
 from ganamis.contracts import (
     DEVELOPMENT,
     TEST,
     UNASSIGNED,
+    Embedded,
     Extractor,
-    Reference,
-    view_means,
 )
 from ganamis.data.batches import load_images
-from ganamis.data.content import CONTENT, ContentBaseline
+from ganamis.data.content import CONTENT, ContentBaseline, content_descriptors
 from ganamis.data.degradations import CLEAN, NAMES, degrade
 from ganamis.data.manifest import CheckedFolder, check_folder
 from ganamis.errors import UserError
 from ganamis.extractors.candidates import candidate
 from ganamis.files import whole_file
-from ganamis.params import Cluster, Params
+from ganamis.model.backend import BackEnd
+from ganamis.model.catalogue import refer
+from ganamis.params import Params
 from ganamis.report.benchmark import degradation_chart, markdown
 from ganamis.tracking import runs
 
@@ -38,36 +39,40 @@ FEW = 15  # images of each generator in the scenario of that name
 class _Batch:
     """Test images under one condition.
 
-    row: what the batch is, first in each row of scores. features: `[N, V * D]`. views: V.
-    truth: `[N]` str, generators.
+    row: what the batch is, first in each row of scores. images: embedded. raw: `[N, V * D]`, as
+    the extractor gives them. truth: `[N]` str, generators.
     """
 
     row: dict[str, object]
-    features: np.ndarray
-    views: int
+    images: Embedded
+    raw: np.ndarray
     truth: np.ndarray
-    reference: Reference
 
     def scores(
-        self, clusterers: Iterable[str], settings: Cluster, *, seed: int
+        self, backend: BackEnd, clusterers: Iterable[str], *, seed: int
     ) -> Iterator[dict[str, object]]:
         """One row per clusterer, with the number of generators known and unknown."""
         generators = len(set(self.truth.tolist()))
         for clusterer in clusterers:
-            prepared = prepare(
-                clusterer, self.features, self.reference, views=self.views, settings=settings
-            )
             for mode, count in (("known", generators), ("unknown", None)):
-                labels = prepared.cluster(count=count, seed=seed)
-                if labels is not None:
-                    yield {
-                        **self.row,
-                        "clusterer": clusterer,
-                        "mode": mode,
-                        "ari": adjusted_rand_score(self.truth, labels),
-                        "found": len(set(labels.tolist()) - {UNASSIGNED}),
-                        "generators": generators,
-                    }
+                if clusterer == DENSITY and count is not None:
+                    continue
+                labels = self._labels(replace(backend, clusterer=clusterer), count, seed=seed)
+                yield {
+                    **self.row,
+                    "clusterer": clusterer,
+                    "mode": mode,
+                    "ari": adjusted_rand_score(self.truth, labels),
+                    "found": len(set(labels.tolist()) - {UNASSIGNED}),
+                    "generators": generators,
+                }
+
+    def _labels(self, backend: BackEnd, count: int | None, *, seed: int) -> np.ndarray:
+        if backend.clusterer != RAW:
+            return backend.together(self.images, clusters=count).labels
+        raw = replace(self.images, features=self.raw)
+        space, settings = backend.space(self.images), backend.settings
+        return partition(RAW, raw, space, count=count, settings=settings, seed=seed).labels
 
     def scenarios(self, *, seed: int) -> Iterator["_Batch"]:
         """Few images of each generator; and each generator alone, whose number is one."""
@@ -80,7 +85,8 @@ class _Batch:
             yield replace(
                 self,
                 row={**self.row, "condition": condition},
-                features=self.features[chosen],
+                images=self.images.rows(chosen),
+                raw=self.raw[chosen],
                 truth=self.truth[chosen],
             )
 
@@ -150,19 +156,21 @@ def _scores(
             progress.update(bar, description=f"{name}, seed {seed}")
             seeded = params.model_copy(update={"seed": seed})
             extractor = _fitted(name, known, development["generator"], seeded)
-            reference = _reference(extractor, known, development, params, seed=seed)
+            backend = _backend(extractor, known, development, params, seed=seed)
             for condition in NAMES:
+                degraded = degrade(images, condition, seed=seed + 1)
+                raw, ids = extractor.embed(degraded), test["id"].to_numpy(dtype=str)
+                content = content_descriptors(degraded)
                 batch = _Batch(
                     row={"extractor": name, "condition": condition, "seed": seed},
-                    features=extractor.embed(degrade(images, condition, seed=seed + 1)),
-                    views=extractor.views,
+                    images=backend.reduce(raw, ids, content, views=extractor.views),
+                    raw=raw,
                     truth=truth.to_numpy(dtype=str),
-                    reference=reference,
                 )
-                yield from batch.scores(CLUSTERERS, params.cluster, seed=seed)
+                yield from batch.scores(backend, CLUSTERERS, seed=seed)
                 if condition == CLEAN and name != CONTENT:
                     for scenario in batch.scenarios(seed=seed):
-                        yield from scenario.scores((OPEN_WORLD,), params.cluster, seed=seed)
+                        yield from scenario.scores(backend, (OPEN_WORLD,), seed=seed)
                 progress.advance(bar)
 
 
@@ -176,16 +184,10 @@ def _fitted(name: str, images: np.ndarray, generators: pd.Series, params: Params
         return chosen.fit_final(images, labels, chosen.first, folder=Path(folder))
 
 
-def _reference(
+def _backend(
     extractor: Extractor, images: np.ndarray, rows: pd.DataFrame, params: Params, *, seed: int
-) -> Reference:
-    def means(condition: str) -> np.ndarray:
-        degraded = degrade(images, condition, seed=seed)
-        return view_means(extractor.embed(degraded), extractor.views)
-
+) -> BackEnd:
+    names = rows["generator"].to_numpy(dtype=str)
     conditions = params.active.degradations
-    return Reference(
-        means(CLEAN),
-        rows["generator"].to_numpy(dtype=str),
-        {condition: means(condition) for condition in conditions},
-    )
+    reference = refer(extractor, images, names, conditions=conditions, seed=seed)
+    return BackEnd.fit(reference, settings=params.model, seed=seed).named()

@@ -8,7 +8,6 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from ganamis.attribution.assignment import Assignment
 from ganamis.contracts import TEST, UNASSIGNED
 from ganamis.data.batches import load_images
 from ganamis.files import read_json, require, whole_folder
@@ -118,11 +117,11 @@ def _groups(data: Ingested, selection: Mapping[str, Any]) -> tuple[Group, ...]:
     table = pd.read_csv(require(CLUSTER / "assignments" / f"{name}.csv", stage="cluster"))
     labels = table.set_index("id")[f"{clusterer}_unknown"]
     truth = data.labels.drop_duplicates("id").set_index("id")["generator"]
-    stored = require(REGISTER / "model" / "assignment.npz", stage="register")
-    names = Assignment.load(stored).names
+    named = pd.read_csv(require(CLUSTER / "assignments" / f"{name}_names.csv", stage="cluster"))
+    named = named[named["clusterer"] == clusterer].set_index("cluster")
     clusters = sorted(set(labels) - {UNASSIGNED})
     groups = []
-    for index, cluster in enumerate([*clusters, UNASSIGNED]):
+    for cluster in [*clusters, UNASSIGNED]:
         ids = labels.index[labels == cluster]
         if not len(ids):
             continue
@@ -132,8 +131,8 @@ def _groups(data: Ingested, selection: Mapping[str, Any]) -> tuple[Group, ...]:
         groups.append(
             Group(
                 title=title,
-                name=names[index] if assigned else "",
-                known=assigned and names[index] in data.summary["generators"],
+                name=str(named["generator"][cluster]) if assigned else "",
+                known=assigned and bool(named["known"][cluster]),
                 images=len(ids),
                 makers=tuple((str(maker), int(images)) for maker, images in makers.items()),
                 examples=_examples(title, sorted(ids)[:EXAMPLES], truth, data),

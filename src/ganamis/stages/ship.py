@@ -1,0 +1,50 @@
+"""`ship`: fit the model that comes with the package, on the zoo's generators."""
+
+import numpy as np
+from rich.progress import track
+
+from ganamis.contracts import CLEAN
+from ganamis.extractors.spectrum import Spectrum
+from ganamis.files import whole_folder, write_json
+from ganamis.model.catalogue import fit_on_images
+from ganamis.model.shipped import shipped_folder
+from ganamis.model.storage import save_model
+from ganamis.params import Params
+from ganamis.zoo.generators import GENERATORS
+from ganamis.zoo.sampling import sample_images
+
+
+def ship(params: Params) -> None:
+    """Draw images of every generator of the zoo, fit the model and put it into the package."""
+    numbers = params.ship
+    drawn = {
+        name: sample_images(name, numbers.images, seed=params.seed + place)
+        for place, name in enumerate(track(sorted(GENERATORS), description="Drawing"))
+    }
+    conditions = (CLEAN, *params.active.degradations)
+    model = fit_on_images(
+        shipped_extractor(params),
+        np.concatenate(list(drawn.values())),
+        np.repeat(list(drawn), numbers.images),
+        conditions=conditions,
+        settings=params.model,
+        seed=params.seed,
+    )
+    with whole_folder(shipped_folder()) as folder:
+        save_model(model, folder)
+        card = {
+            "generators": list(drawn),
+            "images_of_each": numbers.images,
+            "conditions": conditions,
+            "seed": params.seed,
+            "command": "python -m ganamis ship",
+        }
+        write_json(folder / "card.json", card)
+    print(f"Wrote '{shipped_folder()}'.")
+
+
+def shipped_extractor(params: Params) -> Spectrum:
+    """The extractor of the shipped model."""
+    numbers = params.active.extractors.spectrum
+    first = numbers.first_trial
+    return Spectrum(grid=first.grid, periods=(first.fine, first.coarse), threads=numbers.threads)
