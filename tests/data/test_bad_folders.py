@@ -149,6 +149,42 @@ BAD: dict[str, tuple[Callable[[Path], object], list[str]]] = {
         lambda root: write(root / "test_labels.csv", ""),
         ["test_labels.csv: expected columns image,model, got ''"],
     ),
+    "labels with unquoted commas": (
+        lambda root: labels(root, "t01.png,gan0", "t01.png,StyleGAN, v1"),
+        [
+            "test_labels.csv: image 't01.png' has 3 fields for 2 columns; "
+            "put names that hold commas in quotes"
+        ],
+    ),
+    "labels without .png": (
+        lambda root: labels(root, "t01.png,", "T01,"),
+        ["test_labels.csv: image 'T01' is not in test/; write 't01.png'"],
+    ),
+    "labels whose letters are composed differently": (
+        lambda root: (
+            (root / "test" / "t01.png").rename(root / "test" / "\u00e9.png"),
+            labels(root, "t01.png,", "e\u0301.png,"),
+        ),
+        [r"test_labels.csv: image 'e\u0301.png' is not in test/; write '\xe9.png'"],
+    ),
+    "labels of another name": (
+        lambda root: (root / "test_labels.csv").rename(root / "Test_Labels.csv"),
+        ["Test_Labels.csv: is not read; call it test_labels.csv"],
+    ),
+    "names that are not UTF-8": (
+        lambda root: [
+            (root / "development" / os.fsdecode(b"gan\xe9")).mkdir(),
+            write(root / "test" / os.fsdecode(b"caf\xe9.png"), noise(7)),
+        ],
+        [
+            r"development/gan\xe9: its name is not UTF-8; rename it",
+            r"test/caf\xe9.png: its name is not UTF-8; rename it",
+        ],
+    ),
+    "escape sequences in a name": (
+        lambda root: write(root / "test" / "\x1b[2Jx.txt", b""),
+        [rf"test/\x1b[2Jx.txt: {OTHER_KIND}"],
+    ),
     "labels outside": (
         lambda root: ((root / "test_labels.csv").unlink(), link_out(root, "test_labels.csv")),
         [f"test_labels.csv: {LINK}"],

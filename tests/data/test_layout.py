@@ -2,8 +2,12 @@
 
 from pathlib import Path
 
+import pytest
+from dvc.repo import Repo
+
 from ganamis.data.layout import list_images, read_labels
-from tests.builders import build_folder, write
+from ganamis.data.source import LEAVES
+from tests.builders import build_folder, noise, write
 
 
 def test_links_inside_the_folder_and_hidden_files_are_welcome(folder: Path) -> None:
@@ -14,6 +18,38 @@ def test_links_inside_the_folder_and_hidden_files_are_welcome(folder: Path) -> N
     images, offences = list_images(folder)
     assert offences == []
     assert len(images) == 8
+
+
+def test_litter_of_operating_systems_is_ignored(folder: Path) -> None:
+    for litter in ("Thumbs.db", "desktop.ini", "._d0.png", "__MACOSX/._d0.png"):
+        write(folder / "development" / "gan0" / litter, "litter")
+        write(folder / "test" / litter, "litter")
+    write(folder / "development" / "__MACOSX" / "d0.png", "litter")
+    images, offences = list_images(folder)
+    assert offences == []
+    assert len(images) == 8
+
+
+def test_quoted_commas_are_part_of_a_name(folder: Path) -> None:
+    write(folder / "test_labels.csv", 'image,model\nt00.png,"StyleGAN, v1"\n')
+    assert read_labels(folder) == ({"t00.png": "StyleGAN, v1"}, [])
+
+
+def test_links_into_the_cache_of_the_project_are_ours(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    project, stranger = tmp_path / "project", tmp_path / "stranger"
+    for home in (project, stranger):
+        home.mkdir()
+        Repo.init(str(home), no_scm=True).close()
+        cached = write(home / ".dvc/cache/files/md5/ab/cd", noise(7))
+        (folder / "test" / f"{home.name}.png").symlink_to(cached)
+    monkeypatch.chdir(project)
+    images, offences = list_images(folder)
+    assert len(images) == 9
+    assert offences == [f"test/stranger.png: {LEAVES}"]
+    monkeypatch.chdir(tmp_path)
+    assert len(list_images(folder)[1]) == 2
 
 
 def test_labels_are_read_whatever_the_spreadsheet_added(folder: Path) -> None:

@@ -1,13 +1,14 @@
 """Pixels by image id: everything at once for training, in batches for embedding."""
 
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from ganamis.data.images import pixel_digest, read_gray
+from ganamis.data.prefetch import PENDING_FILES, ahead
 from ganamis.errors import UserError
 
 
@@ -33,17 +34,16 @@ def stream_images(
             return f"{path}: {error}"
         return pixels if pixel_digest(pixels) == identity else f"{path}: has other pixels"
 
-    entries = list(zip(rows["path"], rows["id"], rows["width"], strict=True))
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(entries), batch):
-            images = list(pool.map(read, entries[start : start + batch]))
-            changed = [image for image in images if isinstance(image, str)]
-            if changed:
-                listing = "\n  ".join(changed)
-                raise UserError(
-                    f"images differ from the manifest; run `ganamis ingest` again:\n  {listing}"
-                )
-            yield np.stack([image for image in images if not isinstance(image, str)])
+    entries = zip(rows["path"], rows["id"], rows["width"], strict=True)
+    images = ahead(read, entries, pending=PENDING_FILES)
+    while part := list(islice(images, batch)):
+        changed = [image for image in part if isinstance(image, str)]
+        if changed:
+            listing = "\n  ".join(changed)
+            raise UserError(
+                f"images differ from the manifest; run `ganamis ingest` again:\n  {listing}"
+            )
+        yield np.stack([image for image in part if not isinstance(image, str)])
 
 
 def load_images(

@@ -16,12 +16,11 @@ from ganamis.data.formats import decode, look
 from ganamis.data.images import ImageError, pixel_digest
 from ganamis.data.layout import LABELS_FILE, refusal
 from ganamis.data.names import repeated, shown
-from ganamis.data.prefetch import ahead
+from ganamis.data.prefetch import PENDING_FILES, ahead
 from ganamis.data.reading import Format, Frame, Look, Reading, check_side, size_name
 from ganamis.data.source import FolderSource, Skipped, Source
 from ganamis.errors import UserError
 
-PENDING_FILES = 64  # read ahead of their use
 NO_GENERATOR = "lies outside a generator's folder; move it"
 OUTSIDE = f"lies outside of {DEVELOPMENT}/ and {TEST}/"
 

@@ -4,16 +4,20 @@
 """
 
 import csv
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 
 from ganamis.contracts import DEVELOPMENT, TEST
+from ganamis.data.names import shown
+from ganamis.data.source import LEAVES, Links, is_litter
 from ganamis.errors import UserError
 
 LABELS_FILE = "test_labels.csv"
 LABEL_COLUMNS = ("image", "model")
 MINIMUM_GENERATORS = 2
 SHOWN_OFFENDERS = 1000
+NOT_UTF8 = "its name is not UTF-8; rename it"
 
 
 @dataclass(frozen=True)
@@ -42,7 +46,9 @@ def list_images(root: Path) -> tuple[list[ImageFile], list[str]]:
     offences: list[str] = []
     generators = []
     for entry in _entries(root / DEVELOPMENT):
-        if entry.is_dir():
+        if not _is_utf8(entry):
+            offences.append(f"{_relative(root, entry)}: {NOT_UTF8}")
+        elif entry.is_dir():
             generators.append(entry.name)
             _collect(root, entry, DEVELOPMENT, entry.name, images, offences)
         else:
@@ -65,11 +71,13 @@ def _collect(
     offences: list[str],
 ) -> None:
     before = len(images)
-    boundary = root.resolve()
+    links = Links(root)
     for path in _entries(folder):
         relative = _relative(root, path)
-        if not path.resolve().is_relative_to(boundary):
-            offences.append(f"{relative}: is a link that leaves the folder; copy its target here")
+        if not _is_utf8(path):
+            offences.append(f"{relative}: {NOT_UTF8}")
+        elif links.leaves(path):
+            offences.append(f"{relative}: {LEAVES}")
         elif path.is_dir():
             offences.append(f"{relative}: is a folder; images lie directly in '{folder.name}'")
         elif path.suffix.lower() != ".png":
@@ -83,7 +91,11 @@ def _collect(
 
 
 def _entries(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if not is_litter(path.name))
+
+
+def _is_utf8(path: Path) -> bool:
+    return not any("\ud800" <= letter <= "\udfff" for letter in path.name)
 
 
 def _relative(root: Path, path: Path) -> str:
@@ -97,21 +109,35 @@ def read_labels(root: Path) -> tuple[dict[str, str] | None, list[str]]:
     """
     path = root / LABELS_FILE
     if not path.exists() and not path.is_symlink():
-        return None, []
-    if not path.resolve().is_relative_to(root.resolve()):
-        return None, [f"{LABELS_FILE}: is a link that leaves the folder; copy its target here"]
+        alike = [entry.name for entry in root.iterdir() if entry.name.lower() == LABELS_FILE]
+        return None, [f"{name}: is not read; call it {LABELS_FILE}" for name in sorted(alike)]
+    if Links(root).leaves(path):
+        return None, [f"{LABELS_FILE}: {LEAVES}"]
     try:
         with path.open(newline="", encoding="utf-8-sig") as stream:
-            reader = csv.DictReader(stream)
-            if not set(LABEL_COLUMNS) <= set(reader.fieldnames or []):
-                columns = ",".join(reader.fieldnames or [])
-                return None, [
-                    f"{LABELS_FILE}: expected columns {','.join(LABEL_COLUMNS)}, got '{columns}'"
-                ]
-            rows = [(row["image"] or "", row["model"] or "") for row in reader]
+            header, *rows = csv.reader(stream, strict=True)
     except (UnicodeDecodeError, csv.Error, OSError) as error:
         return None, [f"{LABELS_FILE}: cannot be read as UTF-8 CSV ({error}); export it again"]
-    return _unique_labels(rows)
+    except ValueError:  # no line at all
+        header, rows = [], []
+    if not set(LABEL_COLUMNS) <= set(header):
+        return None, [
+            f"{LABELS_FILE}: expected columns {','.join(LABEL_COLUMNS)}, got '{','.join(header)}'"
+        ]
+    return _labels(header, [row for row in rows if row])
+
+
+def _labels(header: list[str], rows: list[list[str]]) -> tuple[dict[str, str], list[str]]:
+    image, model = (header.index(column) for column in LABEL_COLUMNS)
+    surplus = [
+        f"{LABELS_FILE}: image '{row[image]}' has {len(row)} fields for {len(header)} columns; "
+        "put names that hold commas in quotes"
+        for row in rows
+        if len(row) > len(header)
+    ]
+    filled = [row + [""] * (len(header) - len(row)) for row in rows]
+    labels, offences = _unique_labels([(row[image], row[model]) for row in filled])
+    return labels, surplus + offences
 
 
 def _unique_labels(rows: list[tuple[str, str]]) -> tuple[dict[str, str], list[str]]:
@@ -129,20 +155,33 @@ def _unique_labels(rows: list[tuple[str, str]]) -> tuple[dict[str, str], list[st
 def compare_labels(labels: dict[str, str], images: list[ImageFile]) -> list[str]:
     """Say which labels have no image and which test images have no label."""
     names = {image.path.name for image in images if image.split == TEST}
-    absent = [
-        f"{LABELS_FILE}: image '{name}' is not in {TEST}/; remove the row or add the image"
-        for name in sorted(labels.keys() - names)
-    ]
-    unlabelled = [
+    unlabelled = sorted(names - labels.keys())
+    candidates = {_alike(name): name for name in unlabelled}
+    offences = []
+    for image in sorted(labels.keys() - names):
+        meant = candidates.pop(_alike(image), None)
+        remedy = "remove the row or add the image"
+        if meant is not None:
+            unlabelled.remove(meant)
+            same = unicodedata.normalize("NFC", meant) == unicodedata.normalize("NFC", image)
+            # Names that differ in how their letters are composed would look alike.
+            remedy = f"write {ascii(meant)}" if same else f"write '{meant}'"
+            image = ascii(image)[1:-1] if same else image
+        offences.append(f"{LABELS_FILE}: image '{image}' is not in {TEST}/; {remedy}")
+    return offences + [
         f"{TEST}/{name}: has no row in {LABELS_FILE}; add it, or remove the labels file"
-        for name in sorted(names - labels.keys())
+        for name in unlabelled
     ]
-    return absent + unlabelled
+
+
+def _alike(name: str) -> str:
+    """The same for names that are meant to be one: `A1`, `a1.png`, ` a1.PNG`."""
+    return unicodedata.normalize("NFC", name).strip().casefold().removesuffix(".png")
 
 
 def refusal(root: Path, offences: list[str]) -> str:
     """All offences in one message."""
-    lines = "\n".join(f"  {offence}" for offence in offences[:SHOWN_OFFENDERS])
+    lines = "\n".join(f"  {shown(offence)}" for offence in offences[:SHOWN_OFFENDERS])
     rest = len(offences) - SHOWN_OFFENDERS
     more = f"\n  ... and {rest} more" if rest > 0 else ""
     return f"'{root}' was refused, nothing was changed; {len(offences)} problems:\n{lines}{more}"

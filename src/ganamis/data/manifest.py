@@ -9,15 +9,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 from rich.progress import track
-from sklearn.neighbors import NearestNeighbors
 
 from ganamis.contracts import DEVELOPMENT, TEST, Manifest
 from ganamis.data.content import thumbnails
+from ganamis.data.duplicates import close_pairs
 from ganamis.data.images import ImageError, pixel_digest, read_gray
 from ganamis.data.layout import ImageFile, compare_labels, list_images, read_labels, refusal
 from ganamis.errors import UserError
 
 THUMBNAIL = 16  # pixels; near-duplicates are compared at this size
+MOST_PAIRS = 1_000_000  # of near-duplicates that are listed
 
 
 @dataclass(frozen=True)
@@ -162,17 +163,17 @@ def _label_table(checked: list[CheckedImage], labels: dict[str, str]) -> pd.Data
 
 
 def _near_duplicates(checked: list[CheckedImage], *, limit: float) -> pd.DataFrame:
-    thumbnails = np.stack([image.thumbnail for image in checked])
-    radius = limit * THUMBNAIL  # Euclidean distance = root mean square x sqrt(16 * 16)
-    index = NearestNeighbors(radius=radius, algorithm="brute").fit(thumbnails)
-    distances, neighbours = index.radius_neighbors(thumbnails)
-    rows = [
-        (checked[i].file.relative, checked[j].file.relative, round(float(d) / THUMBNAIL, 3))
-        for i in range(len(checked))
-        for d, j in zip(distances[i], neighbours[i], strict=True)
-        if i < j
-    ]
-    return pd.DataFrame(rows, columns=["first", "second", "difference"])
+    small = np.stack([image.thumbnail for image in checked])
+    # Euclidean distance = root mean square x sqrt(16 * 16)
+    pairs, distances = close_pairs(small, radius=limit * THUMBNAIL, largest=MOST_PAIRS)
+    paths = np.array([image.file.relative for image in checked], dtype=object)
+    return pd.DataFrame(
+        {
+            "first": paths[pairs[:, 0]],
+            "second": paths[pairs[:, 1]],
+            "difference": (distances / THUMBNAIL).round(3),
+        }
+    )
 
 
 def _content(checked: list[CheckedImage], labels: dict[str, str]) -> pd.DataFrame:

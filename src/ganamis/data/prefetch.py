@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+PENDING_FILES = 64  # read ahead of their use
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 

@@ -4,10 +4,12 @@ import os
 import stat
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO, Protocol
 
 from ganamis.data.lineage import project_cache
+from ganamis.data.names import shown
 from ganamis.errors import UserError
 
 LITTER = frozenset({"thumbs.db", "desktop.ini", "__macosx"})  # lower case; beside names in dots
@@ -54,10 +56,14 @@ class Links:
     root: Path
     own: Callable[[], Path | None] = field(default=project_cache)
 
+    @cached_property
+    def _boundary(self) -> Path:
+        return self.root.resolve()
+
     def leaves(self, path: Path) -> bool:
         """Whether following `path` ends outside the folder, in something that is not ours."""
         target = path.resolve()
-        if target.is_relative_to(self.root.resolve()):
+        if target.is_relative_to(self._boundary):
             return False
         cache = self.own()
         return cache is None or not target.is_relative_to(cache)
@@ -71,8 +77,6 @@ class FolderSource:
 
     def files(self) -> tuple[list[str], list[Skipped]]:
         """See `Source`; links to folders are not followed, they may lead in circles."""
-        from ganamis.data.names import shown
-
         links = Links(self.root)
         names: list[str] = []
         skipped: list[Skipped] = []

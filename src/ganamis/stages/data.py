@@ -11,7 +11,7 @@ from ganamis.contracts import DEVELOPMENT, TEST, Embeddings, Manifest
 from ganamis.data.batches import stream_images
 from ganamis.data.content import content_descriptors, thumbnails
 from ganamis.data.layout import LABELS_FILE
-from ganamis.data.lineage import add_to_dvc, data_digest
+from ganamis.data.lineage import add_to_dvc, data_digest, dvc_project
 from ganamis.data.manifest import check_folder
 from ganamis.errors import UserError
 from ganamis.files import whole_folder, write_json
@@ -39,6 +39,8 @@ def import_folder(source: Path, params: Params) -> None:
     if source.resolve().is_relative_to(IMPORTED.resolve()):
         raise UserError(f"'{source}' is the imported data itself; name the original folder")
     checked = check_folder(source, size=params.data.size, near_duplicate=params.data.near_duplicate)
+    with dvc_project():  # before anything is replaced
+        pass
     with whole_folder(IMPORTED) as folder:
         for relative in checked.manifest.rows["path"]:
             target = folder / relative
