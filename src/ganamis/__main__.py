@@ -14,13 +14,24 @@ app = typer.Typer(
     name="ganamis",
     help=__doc__,
     no_args_is_help=True,
-    add_completion=False,
     pretty_exceptions_enable=False,
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from importlib.metadata import version
+
+        print(f"ganamis {version('ganamis')}")
+        raise typer.Exit
+
+
 @app.callback()
-def quiet_libraries() -> None:
+def quiet_libraries(
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print it.")
+    ] = False,
+) -> None:
     """How many generative models made these images, and which image came from which."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     logging.getLogger("tensorflow").setLevel(logging.ERROR)
@@ -118,12 +129,16 @@ def register() -> None:
 
 
 @app.command()
-def promote() -> None:
+def promote(
+    version: Annotated[
+        int | None, typer.Option(help="A version that learn or forget registered.")
+    ] = None,
+) -> None:
     """Let the challenger replace the champion where it is better."""
-    from ganamis.params import load_params
+    from ganamis.params import load_params, load_params_anywhere
     from ganamis.stages.promote import promote
 
-    promote(load_params())
+    promote(load_params() if version is None else load_params_anywhere(), learned=version)
 
 
 @app.command()
@@ -166,6 +181,38 @@ def attribute(
 
 
 @app.command()
+def learn(
+    folder: Annotated[Path, typer.Argument(help="A folder that attribute has attributed.")],
+    table: Annotated[Path, typer.Option("--from", help="The CSV file that attribute wrote.")],
+    name: Annotated[list[str], typer.Option(help="CLUSTER=NAME, such as 'unknown-2=clinic A'.")],
+    model: Annotated[str | None, typer.Option(help="As for attribute.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder for the model, in place of the registry.")
+    ] = None,
+) -> None:
+    """Teach the model generators found in a folder, by a name each."""
+    from ganamis.params import load_params_anywhere
+    from ganamis.stages.learn import learn
+
+    learn(folder, load_params_anywhere(), table=table, names=name, model=model, out=out)
+
+
+@app.command()
+def forget(
+    name: Annotated[list[str], typer.Argument(help="Generators that the model knows.")],
+    model: Annotated[str | None, typer.Option(help="As for attribute.")] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="A folder for the model, in place of the registry.")
+    ] = None,
+) -> None:
+    """Take generators out of the model's catalogue."""
+    from ganamis.params import load_params_anywhere
+    from ganamis.stages.learn import forget
+
+    forget(name, load_params_anywhere(), model=model, out=out)
+
+
+@app.command()
 def ship() -> None:
     """Fit the model that comes with the package, on the generators of the zoo."""
     from ganamis.params import load_params
@@ -184,10 +231,10 @@ def attribute_batch(
     ] = "local[*]",
 ) -> None:
     """Attribute any number of images with a registered model on Spark (extra: spark)."""
-    from ganamis.params import load_params
+    from ganamis.params import load_params_anywhere
     from ganamis.stages.attribute_batch import attribute_batch
 
-    attribute_batch(source, load_params(), out=out, model=model, master=master)
+    attribute_batch(source, load_params_anywhere(), out=out, model=model, master=master)
 
 
 @app.command()
@@ -196,10 +243,10 @@ def serve(
     port: Annotated[int, typer.Option(min=1, max=65535, help="On 127.0.0.1.")],
 ) -> None:
     """Serve a registered model over HTTP, by MLflow's protocol, to callers who are not trusted."""
-    from ganamis.params import load_params
+    from ganamis.params import load_params_anywhere
     from ganamis.stages.serve import serve
 
-    serve(model, load_params(), port=port)
+    serve(model, load_params_anywhere(), port=port)
 
 
 @app.command()
@@ -212,11 +259,11 @@ def benchmark(
     ] = "spectrum,residual_network,fusion",
 ) -> None:
     """Score extractors with every clusterer on a labelled folder, clean and degraded."""
-    from ganamis.params import load_params
+    from ganamis.params import load_params_anywhere
     from ganamis.stages.benchmark import benchmark
 
     names = list(dict.fromkeys(extractors.split(",")))
-    benchmark(folder, load_params(), out=out, seeds=seeds, extractors=names)
+    benchmark(folder, load_params_anywhere(), out=out, seeds=seeds, extractors=names)
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """params.yaml as frozen, strict models: the only source of numbers."""
 
+from importlib import resources
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -9,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from ganamis.errors import UserError
 
 PARAMS_FILE = Path("params.yaml")
+OWN_KEY = "architectures"  # of our params.yaml, and of no other project's
 
 ProfileName = Literal["two_cores", "paper"]
 ExtractorName = Literal[
@@ -332,17 +334,37 @@ class _Loader(yaml.SafeLoader):
 
 
 def load_params(path: Path = PARAMS_FILE) -> Params:
-    """Read and check params.yaml.
+    """Read and check the params.yaml of a project.
 
     Raises:
         UserError: every offending key, with its value and what was expected.
     """
     if not path.exists():
         raise UserError(f"'{path}' is missing; run the command in the project's root folder")
+    return _checked(path, _read(path))
+
+
+def load_params_anywhere() -> Params:
+    """The params.yaml of the project at hand; outside of one, the copy that the package holds.
+
+    Raises:
+        UserError: as `load_params`.
+    """
+    if PARAMS_FILE.exists():
+        content = _read(PARAMS_FILE)
+        if isinstance(content, dict) and OWN_KEY in content:  # other projects have one as well
+            return _checked(PARAMS_FILE, content)
+    return load_params(Path(str(resources.files("ganamis").joinpath(PARAMS_FILE.name))))
+
+
+def _read(path: Path) -> Any:
     try:
-        content = yaml.load(path.read_text(encoding="utf-8"), _Loader)
+        return yaml.load(path.read_text(encoding="utf-8"), _Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise UserError(f"'{path}' is not valid YAML: {error}") from error
+
+
+def _checked(path: Path, content: Any) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:

@@ -1,5 +1,6 @@
 """What the model says of a folder: clusters, their names, and how sure each of it is."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -97,6 +98,10 @@ class Attribution:
             membership=self.membership[chosen],
             points=self.points[chosen],
         )
+
+    def called(self, names: Sequence[str]) -> "Attribution":
+        """The same answer, its images called by other names than the digests of their pixels."""
+        return replace(self, ids=np.array(names, dtype=str))
 
     def extended(self, batch: Embedded) -> "Attribution":
         """The answer for all images of a batch, of which these were a sample.

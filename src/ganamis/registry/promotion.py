@@ -20,6 +20,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ganamis.errors import UserError
 from ganamis.registry.gate import compare, same_images
+from ganamis.registry.learned import CHANGE, LEARNED_FROM
 from ganamis.registry.versions import (
     CHAMPION,
     MODEL,
@@ -104,7 +105,7 @@ def alone() -> Iterator[None]:
 def promote(
     number: int,
     *,
-    data_digest: str,
+    data_digest: str | None,
     rescore: Rescore,
     margin: float,
     confidence: float,
@@ -114,7 +115,8 @@ def promote(
     """Make version `number` champion if it surely beats the present one on the same data.
 
     Args:
-        data_digest: of the present data set; a challenger scored on other data is refused.
+        data_digest: of the present data set; a challenger scored on other data is refused. One
+            whose catalogue alone was changed is scored on no data.
         rescore: evidence of a champion that was scored on other data or in other folds, from its
             model's folder and its version.
         margin: ARI by which the challenger must lead, at the given one-sided confidence.
@@ -126,7 +128,8 @@ def promote(
     """
     client = mlflow.MlflowClient()
     challenger = version_numbered(number)
-    if challenger.tags.get("data_digest") != data_digest:
+    learned = LEARNED_FROM in challenger.tags
+    if not learned and challenger.tags.get("data_digest") != data_digest:
         raise UserError(
             f"version {number} was scored on data {challenger.tags.get('data_digest')}, but the "
             f"data set is now {data_digest}; run `dvc repro promote`, which registers on it first"
@@ -232,7 +235,7 @@ def _decide(
             reason,
             int(challenger.version),
             None if champion is None else int(champion.version),
-            challenger.tags["data_digest"],
+            challenger.tags.get("data_digest", "none"),
             margin,
             confidence,
             challenger_commit=challenger.tags.get("git_commit", "none"),
@@ -249,6 +252,12 @@ def _decide(
         return verdict(True, "there was no champion")
     if champion.version == challenger.version:
         return _recorded(challenger) or verdict(False, "it is the champion already")
+    if (base := challenger.tags.get(LEARNED_FROM)) is not None:
+        if base == str(champion.version):
+            return verdict(True, f"it is the champion that {challenger.tags.get(CHANGE)}")
+        return verdict(
+            False, f"it was learned from {base}, not from the champion; learn from that instead"
+        )
     try:
         folder = stored_model(champion)
         same_data = champion.tags.get("data_digest") == challenger.tags["data_digest"]

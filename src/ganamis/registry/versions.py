@@ -17,7 +17,7 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
 import ganamis
 from ganamis.errors import UserError
-from ganamis.model import storage as stored
+from ganamis.model import storage
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.serving import served_model
 
@@ -219,19 +219,14 @@ def load_model(uri: str) -> Any:
         ) from error
 
 
-def champion_uri() -> str | None:
-    """The address of the champion, or None where there is none."""
-    champion = version_of(CHAMPION)
-    return None if champion is None else f"models:/{MODEL}/{champion.version}"
-
-
-def load_fingerprint_model(uri: str) -> tuple[FingerprintModel, str]:
-    """The model behind a registered version, without MLflow's wrapping, and what to call it.
+def load_fingerprint_model(uri: str) -> tuple[FingerprintModel, ModelVersion | None]:
+    """The model behind a registered version, without MLflow's wrapping, and the version.
 
     Raises:
         UserError: there is no such model, or it was not made by this project.
     """
     try:
+        version = _version_of_uri(uri)
         folder = Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / ARTIFACT
     except (MlflowException, OSError) as error:
         raise UserError(
@@ -241,7 +236,17 @@ def load_fingerprint_model(uri: str) -> tuple[FingerprintModel, str]:
         raise UserError(
             f"model '{uri}' is none of ganamis, or of an earlier form; give another URI"
         )
-    return stored.load_model(folder), f"the registered model {uri}"
+    return storage.load_model(folder), version
+
+
+def _version_of_uri(uri: str) -> ModelVersion | None:
+    """The version that `models:/ganamis/3` or `models:/ganamis@champion` names; None of others."""
+    place = uri.removeprefix(f"models:/{MODEL}")
+    if place.startswith("@"):
+        return mlflow.MlflowClient().get_model_version_by_alias(MODEL, place[1:])
+    if place.startswith("/") and place[1:].isdigit():
+        return mlflow.MlflowClient().get_model_version(MODEL, place[1:])
+    return None
 
 
 def spark_model(session: Any, uri: str) -> Any:

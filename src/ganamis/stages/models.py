@@ -3,23 +3,29 @@
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ganamis.errors import UserError
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.shipped import load_shipped
 from ganamis.model.storage import MODEL_FILE, load_model
 
+if TYPE_CHECKING:
+    from mlflow.entities.model_registry import ModelVersion
+
 STORE_VARIABLE = "MLFLOW_TRACKING_URI"
 STORE = Path("mlflow.db")  # of a project, in its folder
-CHAMPION = "models:/ganamis@champion"
+CHAMPION_ALIAS = "champion"
+CHAMPION = f"models:/ganamis@{CHAMPION_ALIAS}"
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """A model and how it is called in front of the user."""
+    """A model, how it is called in front of the user, and its version if it is registered."""
 
     model: FingerprintModel
     name: str
+    version: "ModelVersion | None" = None
 
 
 def choose_model(uri: str | None) -> Chosen:
@@ -39,11 +45,14 @@ def choose_model(uri: str | None) -> Chosen:
             f"as {CHAMPION}"
         )
     if uri is not None or STORE_VARIABLE in os.environ or STORE.exists():
-        from ganamis.registry.versions import champion_uri, load_fingerprint_model
+        from ganamis.registry.versions import load_fingerprint_model, version_of
         from ganamis.tracking.runs import connect
 
         connect()
-        address = uri or champion_uri()
-        if address is not None:
-            return Chosen(*load_fingerprint_model(address))
+        if uri is not None or version_of(CHAMPION_ALIAS) is not None:
+            model, version = load_fingerprint_model(uri or CHAMPION)
+            name = uri or "the champion of the registry"
+            return Chosen(
+                model, f"{name} (version {version.version})" if version else name, version
+            )
     return Chosen(load_shipped(), "the model that ships with the package")

@@ -6,8 +6,8 @@ from pathlib import Path
 import pandas as pd
 from mlflow.entities.model_registry import ModelVersion
 
+from ganamis.contracts import CLEAN
 from ganamis.errors import UserError
-from ganamis.extractors.candidates import candidate
 from ganamis.files import read_json, write_json
 from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import load_model
@@ -18,8 +18,16 @@ from ganamis.stages.train import development_set
 from ganamis.tracking import runs
 
 
-def promote(params: Params) -> None:
-    """Let the gate compare the challenger with the champion; write its decision."""
+def promote(params: Params, *, learned: int | None) -> None:
+    """Let the gate compare the challenger with the champion; write its decision.
+
+    Args:
+        learned: the number of a version that `learn` or `forget` registered, for which no data
+            set is needed; None for what `register` registered.
+    """
+    if learned is not None:
+        _promote_learned(learned, params)
+        return
     version = read_json(REGISTER / "version.json", stage="register")
     data = read_ingested(params)
     runs.connect()
@@ -31,6 +39,28 @@ def promote(params: Params) -> None:
         seed=params.seed,
     )
     write_json(PROMOTE / "decision.json", asdict(decision))
+    _tell(decision)
+
+
+def _promote_learned(number: int, params: Params) -> None:
+    runs.connect()
+    decision = promotion.promote(
+        number,
+        data_digest=None,
+        rescore=_cannot_rescore,
+        **params.promote.model_dump(),
+        seed=params.seed,
+    )
+    _tell(decision)
+
+
+def _cannot_rescore(folder: Path, champion: ModelVersion) -> pd.DataFrame:
+    raise UserError(
+        f"comparing with version {champion.version} needs the project's data; run `ganamis promote`"
+    )
+
+
+def _tell(decision: promotion.Decision) -> None:
     outcome = "is champion" if decision.promoted else "is not promoted"
     print(f"Version {decision.challenger} {outcome}: {decision.reason}.")
 
@@ -42,17 +72,16 @@ def _rescore(folder: Path, champion: ModelVersion, data: Ingested, params: Param
     the generator that a fold holds out, which can only flatter it: the champion stays in doubt.
 
     Raises:
-        UserError: the version does not say how it was made, or present code cannot open it.
+        UserError: present code cannot open it.
     """
-    if "architecture" not in champion.tags:
-        raise UserError(f"version {champion.version} has no tag 'architecture'")
     try:
         model = load_model(folder)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise UserError(
             f"the model of version {champion.version} cannot be opened ({error!r})"
         ) from error
-    degradations = candidate(champion.tags["architecture"], params).degradations
+    conditions = model.backend.nuisance.conditions
+    degradations = tuple(name for name in conditions if name != CLEAN)
     development = development_set(data, degradations, params)
     folds = (development.fold(name, model.extractor) for name in development.names)
     return fold_clusters(
