@@ -13,15 +13,19 @@ from ganamis.data.images import pixel_digest
 from ganamis.data.reading import Reading, parse_size
 from ganamis.data.source import Skipped
 from ganamis.errors import UserError
-from tests.builders import encode, noise, snapshot, write
+from tests.builders import encode, noise, raw_png, snapshot, write
 
 SIDE = 64
-NO_IMAGE = "is no image that can be read (PNG or JPEG)"
+NO_IMAGE = "is no image that can be read (PNG, JPEG, TIFF, DICOM or NIfTI)"
 DAMAGED = "is truncated or damaged; copy the file again"
 
 
 def pixels(seed: int, *, width: int = SIDE, height: int = SIDE) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width), dtype=np.uint8)
+
+
+def deep_colours() -> bytes:
+    return raw_png(SIDE, SIDE, depth=16, colour=2, scanlines=bytes(SIDE * (1 + SIDE * 6)))
 
 
 def plain(root: Path) -> Path:
@@ -100,14 +104,14 @@ def test_litter_is_ignored_and_what_is_no_image_is_skipped_with_the_reason(tmp_p
     write(tmp_path / "cut.png", encode(pixels(9))[:300])
     write(tmp_path / "header.png", encode(pixels(9))[:20])
     write(tmp_path / "icon.png", noise(0))
-    write(tmp_path / "deep.png", encode(pixels(0).astype(np.uint16) * 257))
+    write(tmp_path / "deep.png", deep_colours())
     (tmp_path / "gone.png").symlink_to("nowhere.png")
     os.mkfifo(tmp_path / "pipe.png")
     folder = open_folder(tmp_path, reading=Reading())
     assert sum(len(batch.images) for batch in read(folder)) == 4
     assert sorted((s.path, s.reason) for s in folder.skipped) == [
         ("cut.png", DAMAGED),
-        ("deep.png", "has 16 bits for a channel; export it as 8-bit gray"),
+        ("deep.png", "has 16 bits for each colour; export it as 16-bit gray"),
         ("empty.png", "is empty; copy the file again"),
         ("gone.png", "is not a regular file; remove it"),
         ("header.png", DAMAGED),
@@ -248,7 +252,7 @@ def test_a_folder_without_images_is_refused(tmp_path: Path) -> None:
         f"'{tmp_path}' holds no image that can be read\n  notes.txt: {NO_IMAGE}"
     )
     assert refused(tmp_path / "notes.txt") == (
-        f"'{tmp_path / 'notes.txt'}' is not a folder; name a folder of images"
+        f"'{tmp_path / 'notes.txt'}' is neither a folder nor a ZIP file; name a folder of images"
     )
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from ganamis.data.images import pixel_digest, read_gray
-from ganamis.data.prefetch import PENDING_FILES, ahead
+from ganamis.data.prefetch import ahead
 from ganamis.errors import UserError
 
 
@@ -35,7 +35,7 @@ def stream_images(
         return pixels if pixel_digest(pixels) == identity else f"{path}: has other pixels"
 
     entries = zip(rows["path"], rows["id"], rows["width"], strict=True)
-    images = ahead(read, entries, pending=PENDING_FILES)
+    images = ahead(read, entries)
     while part := list(islice(images, batch)):
         changed = [image for image in part if isinstance(image, str)]
         if changed:

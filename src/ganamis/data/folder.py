@@ -1,4 +1,4 @@
-"""A plain folder of images, at any depth: what is in it, and its pixels in batches.
+"""A plain folder (or ZIP) of images, at any depth: what is in it, and its pixels in batches.
 
 No labels are needed. Where there are some, `development/<generator>/` teaches, and `test/` (or,
 without it, every other image) is what is to be attributed.
@@ -7,17 +7,19 @@ without it, every other image) is what is to be attributed.
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from ganamis.contracts import DEVELOPMENT, TEST
+from ganamis.data.archive import ArchiveSource, is_archive
 from ganamis.data.formats import decode, look
 from ganamis.data.images import ImageError, pixel_digest
 from ganamis.data.layout import LABELS_FILE, refusal
 from ganamis.data.names import repeated, shown
-from ganamis.data.prefetch import PENDING_FILES, ahead
-from ganamis.data.reading import Format, Frame, Look, Reading, check_side, size_name
+from ganamis.data.prefetch import ahead
+from ganamis.data.reading import Format, Frame, Look, Reading, UnsaidError, check_look, size_name
 from ganamis.data.source import FolderSource, Skipped, Source
 from ganamis.errors import UserError
 
@@ -143,7 +145,7 @@ class ImageFolder:
         )
 
     def _decoded(self, items: Sequence[Item]) -> Iterator[tuple[Item, Frame | str]]:
-        for group, frames in ahead(self._decode_file, _by_file(items), pending=PENDING_FILES):
+        for group, frames in ahead(self._decode_file, _by_file(items), weight=len):
             yield from zip(group, frames, strict=True)
 
     def _decode_file(self, group: list[Item]) -> tuple[list[Item], list[Frame | str]]:
@@ -156,7 +158,8 @@ class ImageFolder:
                     if frame.pixels.shape != self.size[::-1]:
                         raise ImageError("has changed while it was read")
                     frames.append(frame)
-        except ImageError as error:
+            frames += ["has changed while it was read"] * (len(group) - len(frames))
+        except (ImageError, UnsaidError) as error:  # unsaid, though its header said nothing of it
             frames += [str(error)] * (len(group) - len(frames))
         return group, frames
 
@@ -172,6 +175,9 @@ def _by_file(items: Sequence[Item]) -> Iterator[list[Item]]:
         yield group
 
 
+Looked = tuple[Format, Look] | str | UnsaidError
+
+
 def open_folder(root: Path, *, reading: Reading) -> ImageFolder:
     """List the images of a folder and read their headers, and no pixel yet.
 
@@ -179,16 +185,15 @@ def open_folder(root: Path, *, reading: Reading) -> ImageFolder:
         UserError: no folder, no image in it, sizes that differ, or (of a labelled folder) files
             that are out of place; all of them at once, with the remedy.
     """
-    if not root.is_dir():
-        raise UserError(f"'{shown(str(root))}' is not a folder; name a folder of images")
-    source = FolderSource(root)
+    source = _source(root)
     names, skipped = source.files()
     _refuse_same_names(names)
     taught = [name for name in names if _generator(name) is not None]
     asked = _asked(names, skipped) if taught else names
-    looked = list(ahead(lambda name: _look(source, name), [*taught, *asked], pending=PENDING_FILES))
+    looked = list(ahead(partial(_look, source, reading), [*taught, *asked]))
+    _refuse_unsaid(root, looked)
     skipped += [Skipped(shown(name), found) for name, found in looked if isinstance(found, str)]
-    found = [(name, *seen) for name, seen in looked if not isinstance(seen, str)]
+    found = [(name, *seen) for name, seen in looked if isinstance(seen, tuple)]
     if taught:
         _refuse_labelled(root, skipped)
     size, found = _one_size(root, found, reading, skipped)
@@ -201,6 +206,16 @@ def open_folder(root: Path, *, reading: Reading) -> ImageFolder:
         taught=tuple(item for item in items if item.generator is not None),
         asked=tuple(item for item in items if item.generator is None),
         skipped=skipped,
+    )
+
+
+def _source(root: Path) -> Source:
+    if root.is_dir():
+        return FolderSource(root)
+    if is_archive(root):
+        return ArchiveSource.of(root, keep=DEVELOPMENT)
+    raise UserError(
+        f"'{shown(str(root))}' is neither a folder nor a ZIP file; name a folder of images"
     )
 
 
@@ -234,13 +249,28 @@ def _asked(names: list[str], skipped: list[Skipped]) -> list[str]:
     return asked
 
 
-def _look(source: Source, name: str) -> tuple[str, tuple[Format, Look] | str]:
+def _look(source: Source, reading: Reading, name: str) -> tuple[str, Looked]:
     try:
-        format, seen = look(source, name)
-        check_side(seen)
+        format, seen = look(source, name, reading)
+        check_look(seen)
     except ImageError as error:
         return name, str(error)
+    except UnsaidError as error:
+        return name, error
     return name, (format, seen)
+
+
+def _refuse_unsaid(root: Path, looked: list[tuple[str, Looked]]) -> None:
+    unsaid: dict[str, list[str]] = {}
+    for name, found in looked:
+        if isinstance(found, UnsaidError):
+            unsaid.setdefault(str(found), []).append(shown(name))
+    if unsaid:
+        lines = "".join(
+            f"\n  {len(names)} files, first '{names[0]}': {why}" for why, names in unsaid.items()
+        )
+        where = shown(str(root))
+        raise UserError(f"'{where}' holds files that can be read once you say how:{lines}")
 
 
 def _refuse_labelled(root: Path, skipped: list[Skipped]) -> None:

@@ -1,28 +1,37 @@
 """Which format a file has: by its first bytes, never by its name."""
 
+import lzma
+import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import BinaryIO
+from zipfile import BadZipFile
 
-from ganamis.data.images import JPEG_SIGNATURE, PNG_SIGNATURE, ImageError
-from ganamis.data.raster import Jpeg, Png
+from ganamis.data import dicom, nifti
+from ganamis.data.images import DAMAGED, JPEG_SIGNATURE, PNG_SIGNATURE, ImageError
+from ganamis.data.raster import Jpeg, Png, Tiff
 from ganamis.data.reading import Format, Frame, Look, Reading
 from ganamis.data.source import Source
 
-HEAD = 512  # bytes that tell a format
-NO_IMAGE = "is no image that can be read (PNG or JPEG)"
+HEAD = 1024  # bytes that tell a format
+NO_IMAGE = "is no image that can be read (PNG, JPEG, TIFF, DICOM or NIfTI)"
+TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 FORMATS: tuple[tuple[Callable[[bytes], bool], Format], ...] = (
     (lambda head: head.startswith(PNG_SIGNATURE), Png()),
     (lambda head: head.startswith(JPEG_SIGNATURE), Jpeg()),
+    (lambda head: head.startswith(TIFF_SIGNATURES), Tiff()),
+    (dicom.recognises, dicom.Dicom()),
+    (nifti.recognises, nifti.Nifti()),
 )
 
 
-def look(source: Source, name: str) -> tuple[Format, Look]:
+def look(source: Source, name: str, reading: Reading) -> tuple[Format, Look]:
     """The format of a file, and what its header says.
 
     Raises:
         ImageError: it is no image, or one that cannot be used.
+        UnsaidError: its owner has to say how it is to be read.
     """
     with _opened(source, name) as stream:
         head = stream.read(HEAD)
@@ -31,7 +40,7 @@ def look(source: Source, name: str) -> tuple[Format, Look]:
         for recognises, format in FORMATS:
             if recognises(head):
                 stream.seek(0)
-                return format, format.look(stream)
+                return format, format.look(stream, reading)
     raise ImageError(NO_IMAGE)
 
 
@@ -52,3 +61,5 @@ def _opened(source: Source, name: str) -> Iterator[BinaryIO]:
             yield stream
     except OSError as error:
         raise ImageError(f"cannot be read ({error.strerror}); check the file's rights") from error
+    except (BadZipFile, EOFError, NotImplementedError, lzma.LZMAError, zlib.error) as error:
+        raise ImageError(DAMAGED) from error

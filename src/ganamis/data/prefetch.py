@@ -6,26 +6,32 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
-PENDING_FILES = 64  # read ahead of their use
+PENDING = 128  # images read ahead of their use
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
 
 def ahead(
-    work: Callable[[Task], Result], tasks: Iterable[Task], *, pending: int
+    work: Callable[[Task], Result],
+    tasks: Iterable[Task],
+    *,
+    pending: int = PENDING,
+    weight: Callable[[Task], int] = lambda task: 1,
 ) -> Iterator[Result]:
-    """Yield `work(task)` in the order of the tasks, at most `pending` of them begun or waiting.
+    """Yield `work(task)` in the order of the tasks, some of them ahead of the caller.
 
-    The threads go on while the caller uses what it got; decoders let go of the interpreter.
+    Those begun or waiting weigh at most `pending` together, or are one alone. The threads go on
+    while the caller uses what it got; decoders let go of the interpreter.
     """
-    futures: deque[Future[Result]] = deque()
+    futures: deque[tuple[int, Future[Result]]] = deque()
     pool = ThreadPoolExecutor(max_workers=os.cpu_count())
     try:
         for task in tasks:
-            futures.append(pool.submit(work, task))
-            if len(futures) >= pending:
-                yield futures.popleft().result()
+            heavy = weight(task)
+            while futures and heavy + sum(each for each, _ in futures) > pending:
+                yield futures.popleft()[1].result()
+            futures.append((heavy, pool.submit(work, task)))
         while futures:
-            yield futures.popleft().result()
+            yield futures.popleft()[1].result()
     finally:
         pool.shutdown(wait=True, cancel_futures=True)

@@ -8,9 +8,16 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from ganamis.data.images import ImageError
+from ganamis.data.window import CHOICES, Window
 from ganamis.errors import UserError
 
 SMALLEST, LARGEST = 64, 1024  # pixels, each side
+LARGEST_VOLUME = 2**28  # pixels of all frames of one file: 256 MiB as gray levels
+AXES = ("axial", "coronal", "sagittal", "i", "j", "k")
+
+
+class UnsaidError(UserError):
+    """An image that can be read once its owner says how; the message names the option."""
 
 
 @dataclass(frozen=True)
@@ -18,9 +25,34 @@ class Reading:
     """What the owner of a folder said of it.
 
     size: width and height in pixels of the images to take; None where all have one size.
+    window: how more than 256 gray levels become 8 bits. axis: across which a volume is cut.
     """
 
     size: tuple[int, int] | None = None
+    window: Window | None = None
+    axis: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.axis is not None and self.axis not in AXES:
+            raise UserError(f"--axis is '{self.axis}'; expected one of {', '.join(AXES)}")
+
+    def window_for(self, what: str, *, hounsfield: bool) -> Window:
+        """The window for values that need one.
+
+        Args:
+            what: names the values, such as `16-bit gray levels`.
+            hounsfield: whether they are Hounsfield units.
+
+        Raises:
+            UnsaidError: there is none, or it speaks of other units.
+        """
+        if self.window is None:
+            raise UnsaidError(f"holds {what}; say how they become 8 bits by {CHOICES}")
+        if self.window.hounsfield and not hounsfield:
+            raise UnsaidError(
+                f"holds {what} that are no Hounsfield units; give --window LEVEL,WIDTH in its own"
+            )
+        return self.window
 
 
 @dataclass(frozen=True)
@@ -41,9 +73,9 @@ class Frame:
 
 
 class Format(Protocol):
-    """One format of image files. Both functions raise ImageError, and no other."""
+    """One format of image files. Both functions raise ImageError or UnsaidError, and no other."""
 
-    def look(self, stream: BinaryIO) -> Look:
+    def look(self, stream: BinaryIO, reading: Reading) -> Look:
         """Read the header alone."""
         ...
 
@@ -72,9 +104,26 @@ def size_name(size: tuple[int, int]) -> str:
     return f"{size[0]}x{size[1]}"
 
 
-def check_side(look: Look) -> None:
+def check_look(look: Look) -> None:
     """Raises ImageError where a header tells of an image too small or too large to be read."""
     if not all(SMALLEST <= side <= LARGEST for side in (look.width, look.height)):
         raise ImageError(
             f"has {look.width}x{look.height} pixels; sides of {SMALLEST} to {LARGEST} are read"
         )
+    if look.frames < 1 or look.frames * look.width * look.height > LARGEST_VOLUME:
+        raise ImageError(
+            f"has {look.frames} frames of {look.width}x{look.height} pixels; 1 to "
+            f"{LARGEST_VOLUME // (look.width * look.height)} of them are read"
+        )
+
+
+def read_at_most(stream: BinaryIO, *, largest: int) -> bytes:
+    """The content of a file of bounded size.
+
+    Raises:
+        ImageError: it is larger.
+    """
+    content = stream.read(largest + 1)
+    if len(content) > largest:
+        raise ImageError(f"has more than {largest} bytes; too many for what it shows")
+    return content
