@@ -10,6 +10,17 @@ import typer
 
 from ganamis.errors import UserError
 
+Size = Annotated[
+    str | None, typer.Option(help="WIDTHxHEIGHT of the images to take, where sizes differ.")
+]
+Window = Annotated[
+    str | None, typer.Option(help="For more than 8 bits: lung, soft-tissue or LEVEL,WIDTH.")
+]
+Axis = Annotated[
+    str | None,
+    typer.Option(help="Across which volumes are cut: axial, coronal, sagittal, i, j or k."),
+]
+
 app = typer.Typer(
     name="ganamis",
     help=__doc__,
@@ -160,7 +171,7 @@ def report() -> None:
 
 @app.command()
 def attribute(
-    folder: Annotated[Path, typer.Argument(help="A folder of images, at any depth.")],
+    folder: Annotated[Path, typer.Argument(help="A folder or ZIP of images, at any depth.")],
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
     clusters: Annotated[str, typer.Option(help="How many generators, or auto.")] = "auto",
     model: Annotated[
@@ -170,14 +181,18 @@ def attribute(
     submission: Annotated[
         Path | None, typer.Option(help="Where to write the challenge's own form as well.")
     ] = None,
-    size: Annotated[
-        str | None, typer.Option(help="WIDTHxHEIGHT of the images to take, where sizes differ.")
-    ] = None,
+    size: Size = None,
+    window: Window = None,
+    axis: Axis = None,
 ) -> None:
     """Say how many generators made the images of a folder, and which made which."""
+    from ganamis.data.reading import parse_reading
     from ganamis.stages.attribute import attribute
 
-    attribute(folder, out=out, clusters=clusters, model=model, submission=submission, size=size)
+    reading = parse_reading(size=size, window=window, axis=axis)
+    attribute(
+        folder, out=out, clusters=clusters, model=model, submission=submission, reading=reading
+    )
 
 
 @app.command()
@@ -189,12 +204,18 @@ def learn(
     out: Annotated[
         Path | None, typer.Option(help="A folder for the model, in place of the registry.")
     ] = None,
+    size: Size = None,
+    window: Window = None,
+    axis: Axis = None,
 ) -> None:
     """Teach the model generators found in a folder, by a name each."""
+    from ganamis.data.reading import parse_reading
     from ganamis.params import load_params_anywhere
     from ganamis.stages.learn import learn
 
-    learn(folder, load_params_anywhere(), table=table, names=name, model=model, out=out)
+    reading = parse_reading(size=size, window=window, axis=axis)
+    params = load_params_anywhere()
+    learn(folder, params, table=table, names=name, model=model, out=out, reading=reading)
 
 
 @app.command()

@@ -35,13 +35,16 @@ def attribute(
     *,
     model: FingerprintModel | None = None,
     clusters: int | None = None,
+    reading: Reading | None = None,
 ) -> Attribution:
     """Attribute images together: how many generators made them, and which made which.
 
     Args:
-        images: `[N, H, W]` uint8 gray levels, or a folder of image files, at any depth.
+        images: `[N, H, W]` uint8 gray levels, or a folder or ZIP of image
+            files, at any depth.
         model: that answers; None for `load()`.
         clusters: how many generators, or None to find out.
+        reading: what is to be said of a folder, such as `parse_reading(window="lung")`.
 
     Returns:
         One answer per image, in the order given; of a folder, in the order of the sorted paths,
@@ -56,7 +59,7 @@ def attribute(
         starts = range(0, len(images), BATCH)
         parts = [chosen.embed(images[start : start + BATCH]) for start in starts]
         return chosen.together(_joined(parts), clusters=clusters)
-    opened = open_folder(Path(images), reading=Reading())
+    opened = open_folder(Path(images), reading=reading or Reading())
     paths: list[str] = []
     parts = []
     for batch in opened.stream(opened.asked, batch=BATCH):

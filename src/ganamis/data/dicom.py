@@ -171,4 +171,5 @@ def _frames(image: Any, reading: Reading) -> Iterator[Frame]:
             values = stored.astype(np.float64) * slope + intercept
             gray = _window(image, reading).apply(values)
         dark = image.PhotometricInterpretation == "MONOCHROME1"  # the lowest value is white
-        yield Frame(np.ascontiguousarray(255 - gray if dark else gray))
+        pixels = np.ascontiguousarray(255 - gray if dark else gray)
+        yield Frame(pixels, windowed=not _is_gray(image))

@@ -57,10 +57,11 @@ class Batch:
 
 @dataclass
 class ImageFolder:
-    """The images of a folder, all of one size. `skipped` and `coloured` grow while it is read.
+    """The images of a folder, all of one size. What the notes say grows while it is read.
 
     size: width and height in pixels. taught: labelled images. asked: those to be attributed.
-    skipped: files that are not answered for. coloured: paths of images read as luma.
+    skipped: files that are not answered for. coloured: paths of images read as luma. windowed: how
+    many were read through the window.
     """
 
     root: Path
@@ -71,6 +72,7 @@ class ImageFolder:
     asked: tuple[Item, ...]
     skipped: list[Skipped]
     coloured: list[str] = field(default_factory=list)
+    windowed: int = 0
     _known: dict[str, Item] = field(default_factory=dict)
 
     @property
@@ -94,6 +96,7 @@ class ImageFolder:
                 continue
             if frame.coloured:
                 self.coloured.append(item.path)
+            self.windowed += frame.windowed
             ready.append((item, frame))
             if len(ready) == batch:
                 yield self._batch(ready, offences)
@@ -106,6 +109,12 @@ class ImageFolder:
     def notes(self) -> list[str]:
         """Sentences on what was skipped and converted, for the person who asked."""
         notes = []
+        window = self.reading.window
+        if self.windowed and window is not None:
+            notes.append(
+                f"{self.windowed} images of more than 8 bits were read through the window "
+                f"{window.name} (level {window.level:g}, width {window.width:g})"
+            )
         if self.coloured:
             notes.append(
                 f"{len(self.coloured)} images hold colours; their luma (ITU-R BT.601) was taken, "

@@ -80,7 +80,9 @@ class Nifti:
                     yield Frame(np.ascontiguousarray(values))
                     continue
                 scaled = values.astype(np.float64) * (1 if slope is None else slope)
-                yield Frame(_window(plan.header, reading).apply(scaled + (intercept or 0)))
+                yield Frame(
+                    _window(plan.header, reading).apply(scaled + (intercept or 0)), windowed=True
+                )
         except (ImageError, UnsaidError):
             raise
         except Exception:  # nibabel's errors quote the header

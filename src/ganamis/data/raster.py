@@ -164,4 +164,4 @@ def _frame(image: Image.Image, reading: Reading) -> Frame:
     if "transparency" in image.info:
         raise ImageError("has transparent pixels; flatten it onto the intended background")
     window = reading.window_for(_what(image), hounsfield=False)
-    return Frame(window.apply(np.asarray(image)))
+    return Frame(window.apply(np.asarray(image)), windowed=True)

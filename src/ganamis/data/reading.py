@@ -8,7 +8,7 @@ from typing import BinaryIO, Protocol
 import numpy as np
 
 from ganamis.data.images import ImageError
-from ganamis.data.window import CHOICES, Window
+from ganamis.data.window import CHOICES, Window, parse_window
 from ganamis.errors import UserError
 
 SMALLEST, LARGEST = 64, 1024  # pixels, each side
@@ -66,10 +66,15 @@ class Look:
 
 @dataclass(frozen=True)
 class Frame:
-    """One decoded image. pixels: `[H, W]` uint8. coloured: they are the luma of colours."""
+    """One decoded image.
+
+    pixels: `[H, W]` uint8. coloured: they are the luma of colours. windowed: they had more than 8
+    bits.
+    """
 
     pixels: np.ndarray
     coloured: bool = False
+    windowed: bool = False
 
 
 class Format(Protocol):
@@ -82,6 +87,21 @@ class Format(Protocol):
     def frames(self, stream: BinaryIO, reading: Reading) -> Iterator[Frame]:
         """Decode the frames, in their order."""
         ...
+
+
+def parse_reading(
+    *, size: str | None = None, window: str | None = None, axis: str | None = None
+) -> Reading:
+    """What the options `--size`, `--window` and `--axis` say, each of them left out by None.
+
+    Raises:
+        UserError: one of them cannot be understood.
+    """
+    return Reading(
+        size=None if size is None else parse_size(size),
+        window=None if window is None else parse_window(window),
+        axis=axis,
+    )
 
 
 def parse_size(text: str) -> tuple[int, int]:

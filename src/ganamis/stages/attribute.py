@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Iterator
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -12,7 +12,8 @@ from rich.table import Table
 
 from ganamis.contracts import TEST, UNASSIGNED, Embedded
 from ganamis.data.folder import Batch, ImageFolder, Item, open_folder
-from ganamis.data.reading import Reading, parse_size
+from ganamis.data.names import submission_ids
+from ganamis.data.reading import Reading
 from ganamis.errors import UserError
 from ganamis.files import whole_file
 from ganamis.model.answer import Attribution
@@ -32,7 +33,7 @@ def attribute(
     clusters: str,
     model: str | None,
     submission: Path | None,
-    size: str | None,
+    reading: Reading,
 ) -> None:
     """Attribute the images of a folder together, and write `image,cluster,generator,known,score`.
 
@@ -45,13 +46,13 @@ def attribute(
             else the shipped one.
         submission: where to write the challenge's form, `image,cluster` without a header and
             clusters counted from 1; None to leave it.
-        size: `WIDTHxHEIGHT` of the images to take; None where all have one size.
+        reading: what the owner of the folder says of it.
 
     Raises:
         UserError: a bad folder (all offenders listed), number, or model.
     """
     count = _number(clusters)
-    opened = open_folder(folder, reading=Reading(None if size is None else parse_size(size)))
+    opened = open_folder(folder, reading=reading)
     if not opened.asked:
         raise UserError(f"'{folder}' holds only images that teach; add those to be attributed")
     chosen = choose_model(model)
@@ -123,8 +124,8 @@ def _write_submission(table: pd.DataFrame, path: Path) -> None:
     order = {cluster: place for place, cluster in enumerate(np.unique(table["cluster"]), start=1)}
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
-        for image, cluster in zip(table["image"], table["cluster"], strict=True):
-            writer.writerow([PurePosixPath(image).with_suffix(""), order[cluster]])
+        ids = submission_ids(table["image"].tolist())
+        writer.writerows(zip(ids, table["cluster"].map(order), strict=True))
 
 
 def _print(table: pd.DataFrame, found: Attribution, out: Path, console: Console) -> None:

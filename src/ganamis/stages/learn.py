@@ -31,6 +31,7 @@ def learn(
     names: Sequence[str],
     model: str | None,
     out: Path | None,
+    reading: Reading,
 ) -> None:
     """Teach a model generators that `attribute` found in a folder.
 
@@ -39,6 +40,7 @@ def learn(
         names: `unknown-2=clinic A` gives the cluster its name.
         model: as for `attribute`.
         out: folder to write the model into; None registers it as challenger.
+        reading: as for `attribute`.
 
     Raises:
         UserError: names that are not in the table, taken, or malformed; missing images.
@@ -46,7 +48,7 @@ def learn(
     given = _given(names)
     rows = _rows(table, given)
     chosen = choose_model(model)
-    images, generators = _images(folder, rows, given)
+    images, generators = _images(folder, rows, given, reading)
     _tell_known(chosen.model, images, generators)
     wider = with_more(chosen.model, images, generators)
     _keep(wider, chosen, params, out=out, change=f"learned {', '.join(given.values())}")
@@ -86,11 +88,11 @@ def _rows(path: Path, given: dict[str, str]) -> pd.DataFrame:
 
 
 def _images(
-    folder: Path, rows: pd.DataFrame, given: dict[str, str]
+    folder: Path, rows: pd.DataFrame, given: dict[str, str], reading: Reading
 ) -> tuple[np.ndarray, np.ndarray]:
     """The images of the rows, each once, at most `MOST` of a generator, and their generators."""
     name_of = dict(zip(rows["image"], rows["generator"].map(given), strict=True))
-    opened = open_folder(folder, reading=Reading())
+    opened = open_folder(folder, reading=reading)
     wanted = {f"test/{image}" if opened.labelled else image for image in name_of}
     items = [item for item in opened.asked if item.path in wanted or item.path in name_of]
     images: dict[str, np.ndarray] = {}
