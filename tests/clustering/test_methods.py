@@ -5,11 +5,12 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS, DENSITY, prepare
+from ganamis.clustering.methods import CLUSTERERS, DENSITY, RAW, partition, prepare
+from ganamis.clustering.nuisance import Nuisance
 from ganamis.clustering.scores import score
-from ganamis.contracts import Embeddings, Reference
+from ganamis.contracts import Embedded, Embeddings, Reference
 from ganamis.errors import UserError
-from ganamis.params import Cluster
+from ganamis.params import ModelSettings
 from tests.builders import PARAMS, blobs, taught
 
 REFERENCE, REFERENCE_NAMES = blobs(generators=4, images=20, seed=0)
@@ -24,17 +25,27 @@ def run(
     *,
     count: int | None = None,
     seed: int = 0,
-    settings: Cluster = PARAMS.cluster,
-) -> np.ndarray | None:
+    settings: ModelSettings = PARAMS.model,
+    views: int = 1,
+) -> np.ndarray:
+    """Labels `[N]` of `[N, V * D]` features; ids follow from content, as those of images do."""
     known = reference or taught(REFERENCE, REFERENCE_NAMES)
-    prepared = prepare(name, query, known, views=1, settings=settings)
-    return prepared.cluster(count=count, seed=seed)
+    nuisance = Nuisance.fit(
+        known.conditions, known.generators, components=settings.open_world.components
+    )
+    ids = np.array([row.tobytes().hex() for row in query])
+    reduced = nuisance.reduce(query.reshape(len(query), views, -1)).reshape(len(query), -1)
+    content = np.zeros((len(query), 1), dtype=np.float32)
+    space = prepare(name, Embedded(ids, reduced, content, views), nuisance, settings=settings)
+    batch = Embedded(ids, query if name == RAW else reduced, content, views)
+    found = partition(name, batch, space, count=count, settings=settings, seed=seed)
+    assert found.space is space
+    return found.labels
 
 
 @pytest.mark.parametrize("name", CLUSTERERS)
 def test_separate_groups_are_found_with_the_number_unknown(name: str) -> None:
     labels = run(name)
-    assert labels is not None
     assert adjusted_rand_score(NAMES, labels) > 0.95
     assert labels.dtype == int
 
@@ -43,14 +54,14 @@ def test_separate_groups_are_found_with_the_number_unknown(name: str) -> None:
 @pytest.mark.parametrize("count", [1, 2, 4, 7])
 def test_a_given_number_is_kept(name: str, count: int) -> None:
     labels = run(name, count=count)
-    assert labels is not None
     assert set(labels.tolist()) == set(range(count))
     if count == 4:
         assert adjusted_rand_score(NAMES, labels) == 1.0
 
 
 def test_a_method_that_finds_the_number_takes_none() -> None:
-    assert run("hdbscan", count=4) is None
+    with pytest.raises(UserError, match="'hdbscan' cannot be given a number of clusters"):
+        run("hdbscan", count=4)
     assert set(CLUSTERERS) - set(COUNTED) == {"hdbscan"}
 
 
@@ -59,10 +70,12 @@ def test_a_method_that_finds_the_number_takes_none() -> None:
 def test_order_of_rows_changes_neither_partition_nor_score(name: str, count: int | None) -> None:
     noisy, names = blobs(generators=4, images=25, seed=2, spread=1.2)
     order = np.random.default_rng(3).permutation(len(noisy))
-    labels, shuffled = run(name, noisy, count=count), run(name, noisy[order], count=count)
-    if labels is None or shuffled is None:
-        assert labels is shuffled is None
+    if name == DENSITY and count is not None:
+        for rows in (noisy, noisy[order]):
+            with pytest.raises(UserError, match="cannot be given a number"):
+                run(name, rows, count=count)
         return
+    labels, shuffled = run(name, noisy, count=count), run(name, noisy[order], count=count)
     np.testing.assert_array_equal(shuffled, labels[order])
     scores = [
         score(found, truth, bootstrap=50, permutations=50, seed=0)
@@ -80,7 +93,6 @@ def test_misordered_table_scores_near_chance_where_ids_score_one() -> None:
         order = np.random.default_rng(seed).permutation(len(ids))
         stored = Embeddings(ids=ids[order], features=QUERY[order])  # rows in another order
         labels = run("kmeans_whitened", stored.features, count=4)
-        assert labels is not None
         clusters = pd.Series(labels, index=stored.ids)
         assert adjusted_rand_score(NAMES, clusters.loc[ids]) == 1.0
         by_position.append(adjusted_rand_score(NAMES, labels))
@@ -105,9 +117,7 @@ def test_raw_method_ignores_the_development_images() -> None:
 def test_views_are_averaged_before_clustering() -> None:
     shift = np.float32(100)
     two_views = np.hstack([QUERY + shift, QUERY - shift])
-    known = taught(REFERENCE, REFERENCE_NAMES)
-    prepared = prepare("kmeans", two_views, known, views=2, settings=PARAMS.cluster)
-    labels = prepared.cluster(count=4, seed=0)
+    labels = run("kmeans", two_views, count=4, views=2)
     assert adjusted_rand_score(NAMES, labels) == 1.0
 
 
@@ -120,7 +130,8 @@ def test_whitening_divides_out_what_varies_within_a_generator() -> None:
         return np.hstack([features, anatomy, anatomy]).astype(np.float32)
 
     query, reference = loud(QUERY), loud(REFERENCE)
-    settings = PARAMS.cluster.model_copy(update={"components": 8, "shrinkage": 0.0})
+    numbers = PARAMS.model.baselines.model_copy(update={"components": 8, "shrinkage": 0.0})
+    settings = PARAMS.model.model_copy(update={"baselines": numbers})
     known = taught(reference, REFERENCE_NAMES)
     found = {
         name: run(name, query, known, count=4, settings=settings)
@@ -148,4 +159,4 @@ def test_number_that_cannot_be_is_refused(count: int) -> None:
 @pytest.mark.parametrize("name", CLUSTERERS)
 @pytest.mark.parametrize("count", [1, None])
 def test_a_single_image_is_one_cluster(name: str, count: int | None) -> None:
-    assert np.asarray(run(name, QUERY[:1], count=count)).tolist() == [0]
+    assert run(name, QUERY[:1], count=count).tolist() == [0]

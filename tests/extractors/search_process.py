@@ -7,13 +7,13 @@ from pathlib import Path
 
 import optuna
 
-from ganamis.clustering.selection import search_objective
 from ganamis.contracts import Fold
 from ganamis.extractors.search import VALUES, evaluate
 from ganamis.extractors.shared_search import run_shared
 from ganamis.extractors.shared_storage import open_study
+from ganamis.model.evaluation import search_objective
 from ganamis.params import Search, SharedSearch
-from tests.extractors.test_search import CLUSTER, DEVELOPMENT, ComponentsCandidate
+from tests.extractors.test_search import DEVELOPMENT, MODEL, ComponentsCandidate
 
 SHARED = SharedSearch(heartbeat=1, grace=3, retries=2, poll=0.2)
 HELD_SECONDS = 60
@@ -36,7 +36,7 @@ def work(url: str, name: str, folder: Path, *, trials: int, hold: bool = False) 
             assert time.monotonic() < deadline
             time.sleep(0.05)
         time.sleep(0.05)
-        return search_objective(fold, settings=CLUSTER, seed=0)
+        return search_objective(fold, settings=MODEL, seed=0)
 
     def score(trial: optuna.Trial) -> float:
         try:

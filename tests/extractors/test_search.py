@@ -12,13 +12,15 @@ import pytest
 from optuna.trial import FrozenTrial
 from sklearn.decomposition import PCA
 
-from ganamis.clustering.selection import search_objective
 from ganamis.contracts import Fold
 from ganamis.extractors.search import DevelopmentSet, search, trial_folder
+from ganamis.model.evaluation import search_objective
 from ganamis.params import Search
 from tests.builders import PARAMS, blobs
 
-CLUSTER = PARAMS.cluster.model_copy(update={"components": 4})
+MODEL = PARAMS.model.model_copy(
+    update={"baselines": PARAMS.model.baselines.model_copy(update={"components": 4})}
+)
 FOLDS = 3
 
 
@@ -94,7 +96,7 @@ def run(
     name: str = "study",
     finished: Callable[[FrozenTrial], None] = lambda trial: None,
     objective: Callable[[Fold], float] = lambda fold: search_objective(
-        fold, settings=CLUSTER, seed=0
+        fold, settings=MODEL, seed=0
     ),
 ) -> FrozenTrial:
     return search(

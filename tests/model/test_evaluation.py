@@ -5,13 +5,22 @@ import inspect
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS
-from ganamis.clustering.selection import choose, open_world_scores, prepare_fold, search_objective
+from ganamis.clustering.methods import DENSITY
 from ganamis.contracts import Embeddings, Fold
+from ganamis.model.evaluation import (
+    ELIGIBLE,
+    choose,
+    fold_backend,
+    fold_clusters,
+    fold_query,
+    open_world_scores,
+    search_objective,
+)
 from tests.builders import PARAMS, blobs, taught
 
-SETTINGS = PARAMS.cluster
+SETTINGS = PARAMS.model
 ORDER = ("b", "a")  # preferred first
 
 
@@ -27,6 +36,13 @@ def fold(held_out: str, *, seed: int = 0) -> Fold:
         query=query,
         copies=dict(taught(features, names).copies),
     )
+
+
+def described(fold: Fold) -> Embeddings:
+    """Content that tells nothing."""
+    ids = fold.embeddings.ids
+    content = np.random.default_rng(5).uniform(0, 255, (len(ids), 8)).astype(np.float32)
+    return Embeddings(ids=ids, features=content)
 
 
 def table(*rows: tuple[str, str, bool, float]) -> pd.DataFrame:
@@ -81,14 +97,33 @@ def test_choice_reports_both_means() -> None:
     assert best["known"] == 0.5
 
 
-def test_every_clusterer_is_scored_on_every_fold() -> None:
+@pytest.fixture(scope="module")
+def scores() -> pd.DataFrame:
     folds = [fold("gan0"), fold("gan1")]
-    scores = open_world_scores(folds, settings=SETTINGS, seed=0)
+    return open_world_scores(folds, content=described(folds[0]), settings=SETTINGS, seed=0)
+
+
+def test_every_clusterer_is_scored_on_every_fold(scores: pd.DataFrame) -> None:
     unknown = scores[~scores["known"]]
-    assert sorted(unknown["clusterer"]) == sorted([*CLUSTERERS, *CLUSTERERS])
-    assert len(scores[scores["known"]]) == 2 * (len(CLUSTERERS) - 1)
+    assert sorted(unknown["clusterer"]) == sorted([*ELIGIBLE, *ELIGIBLE])
+    given = scores[scores["known"]]
+    assert len(given) == 2 * (len(ELIGIBLE) - 1) and DENSITY not in set(given["clusterer"])
     assert set(scores["held_out"]) == {"gan0", "gan1"}
     assert scores["ari"].min() > 0.9
+
+
+def test_the_evidence_of_the_gate_is_what_is_scored(scores: pd.DataFrame) -> None:
+    folds = [fold("gan0"), fold("gan1")]
+    content = described(folds[0])
+    table = fold_clusters(folds, "open_world", content=content, settings=SETTINGS, seed=0)
+    assert set(table.columns) == {"held_out", "id", "generator", "label"}
+    for asked in folds:
+        rows = table[table["held_out"] == asked.held_out]
+        assert rows["id"].tolist() == asked.embeddings.ids[asked.query].tolist()
+        (ari,) = scores.query(
+            "clusterer == 'open_world' and not known and held_out == @asked.held_out"
+        )["ari"]
+        assert adjusted_rand_score(rows["generator"], rows["label"]) == ari
 
 
 def test_objective_is_that_of_the_query_images_alone() -> None:
@@ -107,22 +142,34 @@ def test_objective_is_that_of_the_query_images_alone() -> None:
     )
     assert abs(search_objective(relabelled, settings=SETTINGS, seed=0)) < 0.2
     for count in (3, None):
-        first, second = (
-            prepare_fold(x, "kmeans_whitened", settings=SETTINGS).cluster(count=count, seed=0)
+        backends = [
+            fold_backend(x, "kmeans_whitened", settings=SETTINGS, seed=0)
             for x in (plain, relabelled)
+        ]
+        first, second = (
+            backend.partition(fold_query(x, backend), clusters=count).labels
+            for backend, x in zip(backends, (plain, relabelled), strict=True)
         )
         np.testing.assert_array_equal(first, second)
 
 
 def test_test_labels_are_no_input_of_the_choice() -> None:
-    for function in (choose, open_world_scores, search_objective, prepare_fold):
+    for function in (
+        choose,
+        open_world_scores,
+        search_objective,
+        fold_backend,
+        fold_query,
+        fold_clusters,
+    ):
         names = set(inspect.signature(function).parameters)
         assert names <= {
             "scores",
             "folds",
             "fold",
             "clusterer",
-            "known",
+            "backend",
+            "content",
             "settings",
             "seed",
             "order",

@@ -10,10 +10,10 @@ import mlflow
 import numpy as np
 import pandas as pd
 import pytest
+from ganamis.attribution.assignment import SpaceSettings, fit_assignment
 from mlflow.entities.model_registry import ModelVersion
 from PIL import Image
 
-from ganamis.attribution.assignment import SpaceSettings, fit_assignment
 from ganamis.contracts import Reference, view_means
 from ganamis.extractors.spectrum import Spectrum
 from ganamis.registry import versions

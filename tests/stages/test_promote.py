@@ -9,9 +9,9 @@ import mlflow
 import pandas as pd
 import pytest
 import yaml
+from ganamis.clustering.selection import fold_clusters
 
 from ganamis.__main__ import main
-from ganamis.clustering.selection import fold_clusters
 from ganamis.data.manifest import check_folder
 from ganamis.errors import UserError
 from ganamis.extractors.spectrum import Spectrum

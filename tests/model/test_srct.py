@@ -2,7 +2,6 @@
 
 import csv
 import os
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,15 +9,13 @@ import pytest
 from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.attribution.pipeline import fit
 from ganamis.data.degradations import degrade
-from ganamis.params import load_params
-from ganamis.stages.attribute import attribution_config, default_extractor
+from ganamis.model.catalogue import fit_on_images
+from ganamis.stages.ship import shipped_extractor
+from tests.builders import PARAMS
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data" / "srct"
 SRCT = Path(os.environ.get("GANAMIS_SRCT", BESIDE))
-PARAMS = load_params(Path(__file__).parents[2] / "params.yaml")
-CONFIG = replace(attribution_config(PARAMS), conditions=("clean", "jpeg75"))
 
 
 def read(paths: list[Path]) -> np.ndarray:
@@ -33,13 +30,18 @@ def test_four_generators_of_which_one_was_never_seen() -> None:
         truth = {row["image"]: row["model"] for row in csv.DictReader(file)}
     images = read([SRCT / "test" / name for name in truth])
     models = np.array(list(truth.values()))
-    attributor = fit(
-        default_extractor(PARAMS), read(development), generators, config=CONFIG, seed=0
+    model = fit_on_images(
+        shipped_extractor(PARAMS),
+        read(development),
+        generators,
+        conditions=("clean", "jpeg75"),
+        settings=PARAMS.model,
+        seed=0,
     )
     known = np.isin(models, generators)
     for condition, least in (("clean", 0.97), ("jpeg75", 0.85)):
-        result = attributor.attribute(degrade(images, condition, seed=1), clusters=None)
+        result = model.together(model.embed(degrade(images, condition, seed=1)))
         assert result.count == 4
         assert adjusted_rand_score(models, result.labels) > least
         named = np.where(known, models, "unknown-1")
-        assert (result.image_names == named).mean() > 0.95
+        assert (result.names == named).mean() > 0.95
