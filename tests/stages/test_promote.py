@@ -68,7 +68,8 @@ def register(evidence: pd.DataFrame, *, digest: str, architecture: str = "spectr
     version = register_version(Path.cwd(), evidence, digest=digest)
     client = mlflow.MlflowClient()
     client.set_model_version_tag(MODEL, version.version, "architecture", architecture)
-    write_json(REGISTER / "version.json", {"version": int(version.version)})
+    record = {"version": int(version.version), "run_id": version.run_id, "store": "mlflow.db"}
+    write_json(REGISTER / "version.json", record)
     return int(version.version)
 
 

@@ -30,9 +30,9 @@ from ganamis.registry.versions import (
     version_numbered,
     version_of,
 )
+from ganamis.tracking.store import local_file
 
 WAIT = 180  # seconds for another promotion or rollback to end
-SQLITE = "sqlite:///"
 DECISION = "gate.decision"  # tag of a version: the whole decision, in one write
 MOVE = "gate.move"  # tag of the model: champion and previous before the last move of aliases
 Rescore = Callable[[Path, ModelVersion], pd.DataFrame]
@@ -87,8 +87,8 @@ def alone() -> Iterator[None]:
         UserError: another process has held it for `WAIT` seconds.
     """
     store = mlflow.get_registry_uri()
-    if store.startswith(SQLITE):
-        path = Path(store.removeprefix(SQLITE) + ".promotion.lock")
+    if (database := local_file(store)) is not None:
+        path = database.with_name(database.name + ".promotion.lock")
     else:
         name = hashlib.sha256(store.encode()).hexdigest()[:16]
         path = Path(tempfile.gettempdir()) / f"ganamis-{name}.promotion.lock"

@@ -20,6 +20,9 @@ from ganamis.errors import UserError
 from ganamis.model import storage
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.serving import served_model
+from ganamis.tracking.failures import explain
+from ganamis.tracking.runs import NO_STORE
+from ganamis.tracking.store import shown
 
 MODEL = "ganamis"
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
@@ -135,6 +138,33 @@ def version_of(alias: str) -> ModelVersion | None:
         raise _silent(error) from error
 
 
+def check_registered(number: int, *, run_id: str, store: str) -> None:
+    """Make sure that a version of this registry is the one that `register` made.
+
+    A number alone is none's identity: every registry counts from 1.
+
+    Args:
+        run_id: of the run that registered it. store: where, as messages may print it.
+
+    Raises:
+        UserError: it is another one, or there is none.
+    """
+    here = shown(mlflow.get_registry_uri())
+    try:
+        if mlflow.MlflowClient().get_model_version(MODEL, str(number)).run_id == run_id:
+            return
+        found = f"version {number} of '{here}' is another model"
+    except MlflowException as error:
+        if error.error_code not in ABSENT:
+            raise _silent(error) from error
+        found = f"'{here}' has no version {number}"
+    raise UserError(
+        f"the challenger was registered as version {number} in '{store}', and {found}; set "
+        "MLFLOW_TRACKING_URI to the store that has it, or register it in this one by "
+        "`dvc repro -f -s register promote`"
+    )
+
+
 def version_numbered(number: int) -> ModelVersion:
     """The version of that number.
 
@@ -152,8 +182,7 @@ def version_numbered(number: int) -> ModelVersion:
 
 
 def _silent(error: MlflowException) -> UserError:
-    where = mlflow.get_registry_uri()
-    return UserError(f"the registry at '{where}' does not answer ({error}); try again when it does")
+    return explain(error) or UserError(f"the registry refused ({error})")
 
 
 def evidence(model: ModelVersion) -> pd.DataFrame:
@@ -209,14 +238,12 @@ def load_model(uri: str) -> Any:
     """A model ready to predict, such as `models:/ganamis@champion`.
 
     Raises:
-        UserError: there is no such model.
+        UserError: there is no such model, or it cannot be loaded.
     """
     try:
         return mlflow.pyfunc.load_model(uri)
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"
-        ) from error
+    except (MlflowException, OSError, ImportError) as error:
+        raise _not_loaded(uri, error) from error
 
 
 def load_fingerprint_model(uri: str) -> tuple[FingerprintModel, ModelVersion | None]:
@@ -256,12 +283,40 @@ def spark_model(session: Any, uri: str) -> Any:
     neither the registry nor its store.
 
     Raises:
-        UserError: there is no such model.
+        UserError: there is no such model, or it cannot be loaded.
     """
     logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # it advises conda
     try:
         return mlflow.pyfunc.spark_udf(session, uri, env_manager="local")
-    except (MlflowException, OSError) as error:
-        raise UserError(
-            f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"
-        ) from error
+    except (MlflowException, OSError, ImportError) as error:
+        raise _not_loaded(uri, error) from error
+
+
+def _not_loaded(uri: str, error: Exception) -> UserError:
+    """Why a model cannot be loaded: unknown here, its files gone, or a package missing."""
+    where = shown(mlflow.get_registry_uri())
+    if isinstance(error, ImportError):
+        return UserError(f"model '{uri}' needs a package that is not installed ({error})")
+    if isinstance(error, PermissionError):
+        return UserError(
+            f"the files of model '{uri}' cannot be read, or their folder not be written, where "
+            f"MLflow notes which version it holds ({error}); change its rights, or load a copy"
+        )
+    if isinstance(error, OSError) or "No such artifact" in str(error):
+        return UserError(
+            f"the files of model '{uri}' are missing ({error}); copy the folder mlruns to beside "
+            f"the store '{where}', or register again by `dvc repro -f -s register promote`"
+        )
+    if getattr(error, "error_code", None) in ABSENT:
+        return UserError(f"the store '{where}' has no model '{uri}' ({_versions()}); {NO_STORE}")
+    return explain(error) or UserError(f"model '{uri}' cannot be loaded ({error})")
+
+
+def _versions() -> str:
+    """What there is instead, for whoever asked for something else."""
+    try:
+        found = mlflow.MlflowClient().search_model_versions(f"name = '{MODEL}'")
+    except MlflowException:
+        return "nor any other"
+    numbers = ", ".join(sorted((v.version for v in found), key=int))
+    return f"it has versions {numbers} of {MODEL}" if numbers else f"it has no version of {MODEL}"

@@ -110,9 +110,9 @@ def _attribute(
     from pyspark.sql import functions as f
 
     from ganamis.registry.versions import spark_model
-    from ganamis.tracking.runs import connect
+    from ganamis.tracking.runs import connect_to_read
 
-    connect()
+    connect_to_read()
     predict = spark_model(session, model)
     small = f.col("length") <= settings.largest_file
     found = files.where(small).select("path", predict(f.col("content")).alias("found"))

@@ -13,9 +13,11 @@ from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import load_model
 from ganamis.params import Params
 from ganamis.registry import promotion
+from ganamis.registry.versions import check_registered
 from ganamis.stages.paths import PROMOTE, REGISTER, ROLLBACK, Ingested, read_ingested
 from ganamis.stages.train import development_set
 from ganamis.tracking import runs
+from ganamis.tracking.failures import store_errors
 
 
 def promote(params: Params, *, learned: int | None) -> None:
@@ -31,13 +33,19 @@ def promote(params: Params, *, learned: int | None) -> None:
     version = read_json(REGISTER / "version.json", stage="register")
     data = read_ingested(params)
     runs.connect()
-    decision = promotion.promote(
-        version["version"],
-        data_digest=data.digest,
-        rescore=lambda folder, champion: _rescore(folder, champion, data, params),
-        **params.promote.model_dump(),
-        seed=params.seed,
-    )
+    with store_errors():
+        check_registered(
+            version["version"],
+            run_id=version["run_id"],
+            store=version.get("store", "another store"),
+        )
+        decision = promotion.promote(
+            version["version"],
+            data_digest=data.digest,
+            rescore=lambda folder, champion: _rescore(folder, champion, data, params),
+            **params.promote.model_dump(),
+            seed=params.seed,
+        )
     write_json(PROMOTE / "decision.json", asdict(decision))
     _tell(decision)
 
@@ -96,6 +104,7 @@ def _rescore(folder: Path, champion: ModelVersion, data: Ingested, params: Param
 def rollback() -> None:
     """Put the champion before the present one back, and say so."""
     runs.connect()
-    done = promotion.roll_back()
+    with store_errors():
+        done = promotion.roll_back()
     write_json(ROLLBACK / "rollback.json", asdict(done))
     print(f"Version {done.champion} is champion again; version {done.replaced} is previous.")

@@ -11,6 +11,7 @@ from ganamis.registry import versions
 from ganamis.stages.cluster import read_folds
 from ganamis.stages.paths import REGISTER, SELECT, TRAIN, read_ingested
 from ganamis.tracking import runs
+from ganamis.tracking.store import shown, store_uri
 
 
 def register(params: Params) -> None:
@@ -53,6 +54,11 @@ def register(params: Params) -> None:
             )
             write_json(
                 folder / "version.json",
-                {"name": versions.MODEL, "version": int(version.version), "run_id": version.run_id},
+                {
+                    "name": versions.MODEL,
+                    "version": int(version.version),
+                    "run_id": version.run_id,
+                    "store": shown(store_uri()),
+                },
             )
     print(f"Registered {versions.MODEL} version {version.version} as {versions.CHALLENGER}.")

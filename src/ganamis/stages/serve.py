@@ -27,10 +27,10 @@ def serve(model: str, params: Params, *, port: int) -> None:
 def create() -> App:
     """The application, as `uvicorn --factory` builds it in the process that serves."""
     from ganamis.registry.versions import load_model
-    from ganamis.tracking.runs import connect
+    from ganamis.tracking.runs import connect_to_read
 
-    connect()
     try:
+        connect_to_read()
         return guarded(load_model(os.environ[MODEL_VARIABLE]))
     except UserError as error:
         print(f"ganamis: {error}", file=sys.stderr)

@@ -3,26 +3,29 @@
 import logging
 import os
 import socket
+import sys
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import mlflow
 import pandas as pd
 import psutil
-from git import InvalidGitRepositoryError, Repo
-from git.exc import GitCommandError, NoSuchPathError
 from mlflow.data.pandas_dataset import from_pandas
-from mlflow.entities import Metric, Param, RunStatus, RunTag
+from mlflow.entities import LifecycleStage, Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.utils.time import get_current_time_millis
 from optuna.trial import FrozenTrial, TrialState
 
 from ganamis.contracts import Manifest
+from ganamis.errors import UserError
 from ganamis.tracking import view
+from ganamis.tracking.failures import check, store_errors
+from ganamis.tracking.store import DATABASE, follow, local_file, shown, sqlite_uri, store_uri
 
 EXPERIMENT = "ganamis"
 DESCRIPTION = """\
@@ -34,24 +37,68 @@ and never used for a choice; `development_ari/*` is the open-world objective tha
 (one generator held out).
 `known`/`unknown` says whether the number of generators was given. 1 is perfect, 0 is chance.
 """
+NO_STORE = (
+    "`make run` makes one, or after `dvc pull`, which brings results and no registry, "
+    "`dvc repro -f -s register promote`; or set MLFLOW_TRACKING_URI to the store that has the model"
+)
 ENTRY_POINT_TAG = "mlflow.project.entryPoint"
 
 
 def connect() -> str:
-    """Choose the tracking store, create the experiment, and return its id.
+    """Open the tracking store, create the experiment where it is absent, and return its id.
 
-    The store is `MLFLOW_TRACKING_URI`, or `mlflow.db` in the working folder.
+    Raises:
+        UserError: the store cannot be used; the message says why, and the way on.
     """
+    uri = _open(store_uri())
+    with store_errors():
+        experiment = mlflow.MlflowClient().get_experiment_by_name(EXPERIMENT)
+        if experiment is not None and experiment.lifecycle_stage != LifecycleStage.ACTIVE:
+            raise UserError(
+                f"the experiment '{EXPERIMENT}' was deleted in the store '{shown(uri)}'; bring it "
+                f"back with `MLFLOW_TRACKING_URI='{shown(uri) if local_file(uri) is None else uri}'"
+                f" mlflow experiments restore --experiment-id {experiment.experiment_id}`"
+            )
+        experiment = mlflow.set_experiment(EXPERIMENT)
+        if (path := local_file(uri)) is not None:
+            follow(path)
+        wanted = {"mlflow.note.content": DESCRIPTION, view.TAG: view.VIEW}
+        for key, value in wanted.items():
+            if experiment.tags.get(key) != value:
+                mlflow.set_experiment_tag(key, value)
+    return experiment.experiment_id
+
+
+def connect_to_read() -> None:
+    """Open a store that has something in it; it may be read-only.
+
+    Raises:
+        UserError: there is none, or it cannot be used.
+    """
+    uri = store_uri()
+    path = local_file(uri)
+    if path is not None and not path.exists():
+        raise UserError(f"there is no store at '{path}'; {NO_STORE}")
+    _open(uri)
+    if path is not None:
+        with store_errors():
+            mlflow.MlflowClient().search_experiments(max_results=1)  # makes sure of the schema
+        follow(path)
+
+
+def _open(uri: str) -> str:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
-    if "MLFLOW_TRACKING_URI" not in os.environ:
-        mlflow.set_tracking_uri(f"sqlite:///{Path.cwd() / 'mlflow.db'}")
-    experiment = mlflow.set_experiment(EXPERIMENT)
-    wanted = {"mlflow.note.content": DESCRIPTION, view.TAG: view.VIEW}
-    for key, value in wanted.items():
-        if experiment.tags.get(key) != value:
-            mlflow.set_experiment_tag(key, value)
-    return experiment.experiment_id
+    check(uri)
+    mlflow.set_tracking_uri(uri)
+    if uri != sqlite_uri(Path.cwd() / DATABASE):
+        _announce(shown(uri))
+    return uri
+
+
+@cache
+def _announce(where: str) -> None:
+    print(f"Tracking store: {where}", file=sys.stderr)
 
 
 @contextmanager
@@ -64,7 +111,17 @@ def stage_run(
     one is started. Runs left open by a process that died are ended first.
     """
     experiment = connect()
-    _end_abandoned_runs(experiment)
+    with store_errors():
+        _end_abandoned_runs(experiment)
+        with _run(stage, experiment, name=name, tags=tags) as run:
+            mlflow.log_params(_flat(params))
+            yield run
+
+
+@contextmanager
+def _run(
+    stage: str, experiment: str, *, name: str, tags: Mapping[str, str]
+) -> Iterator[mlflow.ActiveRun]:
     launcher = os.environ.pop("MLFLOW_RUN_ID", None)
     adopted = launcher if launcher and _is_launched_for(launcher, stage, experiment) else None
     identity = {} if adopted or not launcher else {"launcher_run_id": launcher}
@@ -73,12 +130,14 @@ def stage_run(
             {"stage": stage, **tags, **identity, **git_tags(), **_process_tags()}
             | ({"mlflow.runName": name} if adopted else {})
         )
-        mlflow.log_params(_flat(params))
         yield run
 
 
 def _is_launched_for(run_id: str, stage: str, experiment: str) -> bool:
-    run = mlflow.get_run(run_id)
+    try:
+        run = mlflow.get_run(run_id)
+    except MlflowException:  # it is in another store
+        return False
     return run.info.experiment_id == experiment and run.data.tags.get(ENTRY_POINT_TAG) == stage
 
 
@@ -93,12 +152,18 @@ def _process_tags() -> dict[str, str]:
 
 def git_tags() -> dict[str, str]:
     """The commit of the working folder, and whether it has uncommitted changes."""
+    unknown = {"git_commit": "none", "git_dirty": "unknown"}
+    try:
+        from git import InvalidGitRepositoryError, Repo
+        from git.exc import GitError
+    except ImportError:  # so GitPython says that the machine has no git
+        return unknown
     try:
         repository = Repo(search_parent_directories=True)
         commit = repository.head.commit.hexsha
-    except (InvalidGitRepositoryError, NoSuchPathError, GitCommandError, ValueError):
-        return {"git_commit": "none", "git_dirty": "unknown"}
-    return {"git_commit": commit, "git_dirty": str(repository.is_dirty()).lower()}
+        return {"git_commit": commit, "git_dirty": str(repository.is_dirty()).lower()}
+    except (InvalidGitRepositoryError, GitError, ValueError, OSError):
+        return unknown
 
 
 def _end_abandoned_runs(experiment: str) -> None:
