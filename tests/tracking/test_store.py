@@ -16,7 +16,8 @@ from ganamis.errors import UserError
 from ganamis.registry import versions
 from ganamis.tracking import runs
 from ganamis.tracking.store import VARIABLE, local_file, shown, sqlite_uri
-from tests.serving.tiny_model import good_image, register_champion
+from tests.builders import encode, noise
+from tests.tracking.conftest import register_champion
 
 READ_MARK = "registered_model_meta"  # which MLflow writes beside a model that it reads
 MODEL = f"models:/{versions.MODEL}@{versions.CHAMPION}"
@@ -102,22 +103,24 @@ def test_a_project_that_was_moved_or_copied_works_by_itself(
     monkeypatch.setenv(VARIABLE, "")
 
     runs.connect_to_read()
-    answers = versions.load_model(MODEL).predict(pd.DataFrame({"image": [good_image(0)]}))
+    answers = versions.load_model(MODEL).predict(
+        pd.DataFrame({"image": [encode(noise(0, size=256))]})
+    )
     assert answers["error"][0] == ""
     champion = versions.version_of(versions.CHAMPION)
     assert champion is not None
-    assert versions.stored_extractor(champion).is_relative_to(other)
+    assert versions.stored_model(champion).is_relative_to(other)
     assert versions.evidence(champion).empty
     assert log_artifact().is_relative_to(other / "mlruns")
     register_champion(other)  # version 2
     second = versions.version_of(versions.CHAMPION)
-    assert second is not None and versions.stored_extractor(second).is_relative_to(other)
+    assert second is not None and versions.stored_model(second).is_relative_to(other)
     if moved:
         assert not original.exists()
     else:
         assert files(original) == before, "the original was written to"
         shutil.rmtree(original)
-        assert versions.stored_extractor(champion).is_dir()
+        assert versions.stored_model(champion).is_dir()
 
 
 def test_artifacts_of_a_database_copied_alone_stay_where_they_are(
@@ -132,7 +135,7 @@ def test_artifacts_of_a_database_copied_alone_stay_where_they_are(
     assert log_artifact().is_relative_to(other / "mlruns")
     champion = versions.version_of(versions.CHAMPION)
     assert champion is not None
-    assert versions.stored_extractor(champion).is_relative_to(original)
+    assert versions.stored_model(champion).is_relative_to(original)
     assert {path for path in files(original) if path.name != READ_MARK} == before
 
 

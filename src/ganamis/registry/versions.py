@@ -2,9 +2,11 @@
 
 import json
 import logging
+import shutil
 from collections.abc import Mapping
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 from zipfile import BadZipFile, ZipFile
 
@@ -84,15 +86,18 @@ def register(
         tags: written on the version; they link it to data, code and scores.
     """
     mlflow.log_text(evidence.to_csv(index=False), f"{EVIDENCE}/{EVIDENCE_FILE}")
-    logged = mlflow.pyfunc.log_model(
-        name=MODEL,
-        python_model=served_model.__file__,
-        artifacts={ARTIFACT: str(bundle)},
-        model_config=dict(limits),
-        code_paths=[str(Path(ganamis.__file__).parent)],
-        signature=SIGNATURE,
-        pip_requirements=_requirements(),
-    )
+    with TemporaryDirectory() as folder:
+        # MLflow names an artifact by its folder, which may be called anything here.
+        shutil.copytree(bundle, Path(folder) / ARTIFACT)
+        logged = mlflow.pyfunc.log_model(
+            name=MODEL,
+            python_model=served_model.__file__,
+            artifacts={ARTIFACT: str(Path(folder) / ARTIFACT)},
+            model_config=dict(limits),
+            code_paths=[str(Path(ganamis.__file__).parent)],
+            signature=SIGNATURE,
+            pip_requirements=_requirements(),
+        )
     client = mlflow.MlflowClient()
     try:
         client.create_registered_model(MODEL, description=DESCRIPTION)
@@ -256,9 +261,7 @@ def load_fingerprint_model(uri: str) -> tuple[FingerprintModel, ModelVersion | N
         version = _version_of_uri(uri)
         folder = Path(mlflow.artifacts.download_artifacts(uri)) / "artifacts" / ARTIFACT
     except (MlflowException, OSError) as error:
-        raise UserError(
-            f"model '{uri}' cannot be loaded ({error}); run `make run`, or give another URI"
-        ) from error
+        raise _not_loaded(uri, error) from error
     if not folder.is_dir():
         raise UserError(
             f"model '{uri}' is none of ganamis, or of an earlier form; give another URI"

@@ -44,11 +44,11 @@ def choose_model(uri: str | None) -> Chosen:
             f"--model is '{uri}', which is neither a folder with {MODEL_FILE} nor an address such "
             f"as {CHAMPION}"
         )
-    if uri is not None or STORE_VARIABLE in os.environ or STORE.exists():
+    if uri is not None or os.environ.get(STORE_VARIABLE) or STORE.exists():
         from ganamis.registry.versions import load_fingerprint_model, version_of
-        from ganamis.tracking.runs import connect
+        from ganamis.tracking.runs import connect_to_read
 
-        connect()
+        connect_to_read()
         if uri is not None or version_of(CHAMPION_ALIAS) is not None:
             model, version = load_fingerprint_model(uri or CHAMPION)
             name = uri or "the champion of the registry"

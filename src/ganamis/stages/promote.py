@@ -52,13 +52,14 @@ def promote(params: Params, *, learned: int | None) -> None:
 
 def _promote_learned(number: int, params: Params) -> None:
     runs.connect()
-    decision = promotion.promote(
-        number,
-        data_digest=None,
-        rescore=_cannot_rescore,
-        **params.promote.model_dump(),
-        seed=params.seed,
-    )
+    with store_errors():
+        decision = promotion.promote(
+            number,
+            data_digest=None,
+            rescore=_cannot_rescore,
+            **params.promote.model_dump(),
+            seed=params.seed,
+        )
     _tell(decision)
 
 
