@@ -233,10 +233,12 @@ def test_coloured_dicom_is_read_as_luma(tmp_path: Path) -> None:
 
 
 def test_jpeg_2000_is_decoded(tmp_path: Path) -> None:
-    image = io.BytesIO()
-    Image.fromarray(GRAY).save(image, "JPEG2000", no_jp2=True)
-    _, (pixels,) = read(tmp_path, encapsulated(image.getvalue(), JPEG2000Lossless))
+    _, (pixels,) = read(tmp_path, jpeg_2000_dicom())
     np.testing.assert_array_equal(pixels, GRAY)
+
+
+def jpeg_2000_dicom() -> bytes:
+    return encapsulated(encode(GRAY, kind="JPEG2000", no_jp2=True), JPEG2000Lossless)
 
 
 def encapsulated(code: bytes, syntax: UID) -> bytes:
