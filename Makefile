@@ -33,8 +33,8 @@ $(VENV)/installed: requirements.txt requirements-dev.txt pyproject.toml
 
 # Pins for every supported Python and platform, from the abstract dependencies in pyproject.toml.
 lock: $(VENV)/installed
-	$(UV) pip compile --quiet --universal --python-version 3.11 pyproject.toml -o requirements.txt
-	$(UV) pip compile --quiet --universal --python-version 3.11 --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra pipeline pyproject.toml -o requirements.txt
+	$(UV) pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
 # The comparison of all runs, on this machine only.
 ui: setup

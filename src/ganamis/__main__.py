@@ -21,6 +21,8 @@ Axis = Annotated[
     typer.Option(help="Across which volumes are cut: axial, coronal, sagittal, i, j or k."),
 ]
 
+# Packages of the extra `pipeline`, by the names they are imported by.
+PIPELINE = {"dvc", "filelock", "git", "keras", "mlflow", "optuna", "psutil", "tensorflow"}
 app = typer.Typer(
     name="ganamis",
     help=__doc__,
@@ -293,6 +295,15 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"ganamis: {error}", file=sys.stderr)
+        sys.exit(2)
+    except ModuleNotFoundError as error:
+        if (error.name or "").split(".")[0] not in PIPELINE:
+            raise
+        print(
+            f"ganamis: this command needs the package '{error.name}', which comes with the extra "
+            "`pipeline`; run `pip install 'ganamis[pipeline]'`",
+            file=sys.stderr,
+        )
         sys.exit(2)
 
 

@@ -2,6 +2,7 @@
 
 import os
 import sys
+from importlib.util import find_spec
 
 from ganamis.errors import UserError
 from ganamis.params import Params
@@ -17,6 +18,8 @@ def serve(model: str, params: Params, *, port: int) -> None:
     Args:
         model: its URI, such as `models:/ganamis@champion`.
     """
+    if find_spec("mlflow") is None:  # before this process is gone
+        raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
     command = ["-m", "uvicorn", "--factory", f"{__name__}:create", "--host", HOST]
     command += ["--port", str(port), "--limit-concurrency", str(params.serve.connections)]
     command += ["--no-server-header", "--log-level", "warning"]
