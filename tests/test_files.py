@@ -5,7 +5,16 @@ from pathlib import Path
 import pytest
 
 from ganamis.errors import UserError
-from ganamis.files import read_json, require, whole_file, whole_folder, whole_lines, write_json
+from ganamis.files import (
+    read_json,
+    require,
+    resuming,
+    try_output,
+    whole_file,
+    whole_folder,
+    whole_lines,
+    write_json,
+)
 
 
 def contents(folder: Path) -> dict[str, str]:
@@ -85,3 +94,50 @@ def test_half_a_line_is_cut_off(tmp_path: Path, content: bytes, kept: bytes) -> 
     assert not whole_lines(path).exists()
     path.write_bytes(content)
     assert whole_lines(path).read_bytes() == kept
+
+
+@pytest.mark.parametrize(
+    ("name", "folder", "matching"),
+    [
+        pytest.param("there", False, "is a folder; name a file in it", id="a folder for a file"),
+        pytest.param("file", True, "is a file; name a folder", id="a file for a folder"),
+        pytest.param("file/x.csv", False, "is a file, not a folder", id="below a file"),
+        pytest.param("file/x/y", True, "is a file, not a folder", id="far below a file"),
+    ],
+)
+def test_an_output_that_cannot_be_is_told_before_the_work(
+    tmp_path: Path, name: str, folder: bool, matching: str
+) -> None:
+    (tmp_path / "there").mkdir()
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(UserError, match=matching):
+        try_output(tmp_path / name, folder=folder)
+
+
+def test_trying_an_output_leaves_nothing_behind(tmp_path: Path) -> None:
+    (tmp_path / "old.csv").write_text("old")
+    try_output(tmp_path / "old.csv", folder=False)
+    try_output(tmp_path / "new" / "deep" / "out.csv", folder=False)
+    try_output(tmp_path / "new" / "folder", folder=True)
+    assert contents(tmp_path) == {"old.csv": "old"}
+    assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
+
+
+def test_an_output_that_must_not_be_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(**where: object) -> None:  # the tests may run as root, who writes anywhere
+        raise PermissionError(13, "Permission denied", str(where["dir"]))
+
+    monkeypatch.setattr("ganamis.files.tempfile.TemporaryFile", refuse)
+    with pytest.raises(UserError, match="Permission denied.*name another place"):
+        try_output(tmp_path / "x.csv", folder=False)
+
+
+def test_damaged_state_names_its_file_and_the_way_on(tmp_path: Path) -> None:
+    for error in (ValueError("bad line"), KeyError("x"), OSError("short"), EOFError()):
+        with pytest.raises(UserError, match="journal.*is damaged.*remove it, and the search"):
+            with resuming(tmp_path / "journal", what="the search"):
+                raise error
+    with pytest.raises(ZeroDivisionError), resuming(tmp_path / "journal", what="the search"):
+        1 // 0  # noqa: B018

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import sys
 import tomllib
 from importlib.metadata import packages_distributions
@@ -124,3 +125,23 @@ def test_no_path_of_one_machine_is_in_the_repository() -> None:
     forbidden = re.compile(r"/(home|root|Users)/|/work/")
     for path in [*ROOT.glob("src/**/*.py"), *ROOT.glob("docs/*.md"), ROOT / "README.md"]:
         assert not forbidden.search(path.read_text()), path
+
+
+def test_no_package_registry_is_named() -> None:
+    """Installing asks whichever index the user's own tools are set to."""
+    # In pieces, since this file is searched as well.
+    hosts = ("py" + "pi.org", "python" + "hosted.org", "ana" + "conda.org", "npm" + "js.org")
+    hosts += ("crates" + ".io", "conda-" + "forge.org", "arti" + "factory", "--" + "index-url")
+    listed = subprocess.run(
+        ["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    for name in listed.stdout.splitlines():
+        content = (ROOT / name).read_bytes() if (ROOT / name).is_file() else b""
+        assert not [host for host in hosts if host.encode() in content], name
+
+
+def test_nothing_that_is_printed_takes_names_for_markup() -> None:
+    """A generator may be called `[red]gan[v2]`."""
+    for path in (ROOT / "src").rglob("*.py"):
+        for call in re.findall(r"\bConsole\([^)]*\)", path.read_text()):
+            assert "markup=False" in call, f"{path.name}: {call}"

@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import tempfile
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -43,6 +45,57 @@ def whole_folder(path: Path) -> Iterator[Path]:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
         shutil.rmtree(old, ignore_errors=True)
+
+
+def try_output(path: Path, *, folder: bool) -> None:
+    """Try whether `path` could be written, before the work whose result it is to hold.
+
+    Args:
+        folder: it is to be a folder, which `whole_folder` swaps in; else a file.
+
+    Raises:
+        UserError: it could not.
+    """
+    if path.is_dir() and not folder:
+        raise UserError(f"'{path}' is a folder; name a file in it, such as '{path / 'out.csv'}'")
+    if folder and path.exists() and not path.is_dir():
+        raise UserError(f"'{path}' is a file; name a folder, or remove it first")
+    place = path.absolute().parent
+    while not place.exists():
+        place = place.parent
+    if not place.is_dir():
+        raise UserError(f"'{path}' cannot be written: '{place}' is a file, not a folder")
+    try:
+        with tempfile.TemporaryFile(dir=place):
+            pass
+    except OSError as error:
+        raise UserError(
+            f"'{path}' cannot be written ({error}); name another place, or change its rights"
+        ) from error
+
+
+@contextmanager
+def resuming(path: Path, *, what: str) -> Iterator[None]:
+    """Read what an interrupted run left at `path`; if that is damaged, say so.
+
+    Args:
+        what: is computed anew where it is removed, such as `the search`.
+
+    Raises:
+        UserError: it cannot be read.
+    """
+    try:
+        yield
+    except (OSError, ValueError, TypeError, LookupError, AssertionError, EOFError) as error:
+        damage = f"{type(error).__name__}: {error}".splitlines()[0]
+    except zipfile.BadZipFile as error:
+        damage = str(error)
+    else:
+        return
+    raise UserError(
+        f"'{path}', from which an interrupted run would go on, is damaged ({damage}); remove it, "
+        f"and {what} begins anew"
+    )
 
 
 def whole_lines(path: Path) -> Path:

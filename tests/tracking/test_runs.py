@@ -1,11 +1,15 @@
 """What several processes write to one tracking store at once."""
 
+import os
+import subprocess
+import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from threading import Barrier
 
 import mlflow
 import pytest
+from optuna.trial import create_trial
 
 from ganamis.contracts import TEST
 from ganamis.data.manifest import check_folder
@@ -34,3 +38,25 @@ def test_runs_that_tie_themselves_to_one_data_set_at_once(
         logged = list(pool.map(log, range(RUNS)))
     for run in logged:
         assert len(mlflow.get_run(run).inputs.dataset_inputs) == SETS
+
+
+def test_a_trial_of_generators_with_free_names(tmp_path: Path, workplace: Path) -> None:
+    names = ["StyleGAN2 (ADA, 256px)", "StyleGAN2 [ADA, 256px]", "a/b", "é" * 300, "plain"]
+    attributes = {f"development_ari_without_{name}": 0.5 for name in names}
+    with runs.stage_run("train", name="tiny", params={}, tags={}) as parent:
+        trial = create_trial(value=0.5, user_attrs=attributes)
+        runs.log_trial(parent, trial, architecture="tiny")
+    (logged,) = [r for r in mlflow.search_runs(output_format="list") if r.data.metrics]
+    assert len(logged.data.metrics) == len(names) + 1
+    assert "development_ari_without_plain" in logged.data.metrics
+
+
+def test_the_commit_without_a_git_program(workplace: Path) -> None:
+    said = subprocess.run(
+        [sys.executable, "-c", "from ganamis.tracking.runs import git_tags; print(git_tags())"],
+        env=os.environ | {"PATH": str(workplace)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert said.stdout.strip() == "{'git_commit': 'none', 'git_dirty': 'unknown'}", said.stderr

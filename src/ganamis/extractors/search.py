@@ -18,11 +18,12 @@ from optuna.trial import FrozenTrial, TrialState
 
 from ganamis.contracts import Embeddings, Extractor, Fold, view_means
 from ganamis.errors import UserError
-from ganamis.files import whole_lines
+from ganamis.files import resuming, whole_lines
 from ganamis.params import Search
 
 FINISHED = (TrialState.COMPLETE, TrialState.PRUNED)
 LOCK_SECONDS = 5  # after which the lock of a process that died is freed
+JOURNAL = "journal.log"
 VALUES = "values"  # a trial's attribute: its hyper-parameters, set before any fit
 
 
@@ -114,7 +115,7 @@ def _journal(folder: Path) -> JournalStorage:
     Optuna frees a lock that stays unchanged, but waits for ever on the link that a relative path
     makes, since that leads nowhere from its own folder.
     """
-    path = str(whole_lines(folder.absolute() / "journal.log"))
+    path = str(whole_lines(folder.absolute() / JOURNAL))
     lock = JournalFileSymlinkLock(path, grace_period=LOCK_SECONDS)
     return JournalStorage(JournalFileBackend(path, lock_obj=lock))
 
@@ -145,13 +146,14 @@ def search(
     """
     folder.mkdir(parents=True, exist_ok=True)
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(
-        storage=_journal(folder),
-        study_name=study_name,
-        direction="maximize",
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials),
-        load_if_exists=True,
-    )
+    with resuming(folder / JOURNAL, what="the search"):
+        study = optuna.create_study(
+            storage=_journal(folder),
+            study_name=study_name,
+            direction="maximize",
+            pruner=optuna.pruners.MedianPruner(n_startup_trials=settings.startup_trials),
+            load_if_exists=True,
+        )
     _drop_interrupted(study)
     for earlier in study.get_trials(deepcopy=False, states=FINISHED):
         finished(earlier)
@@ -169,9 +171,16 @@ def search(
         print(f"  {ended.state.name.lower()}: {_outcome(ended)}", flush=True)
         finished(ended)
     try:
-        return study.best_trial
+        best = study.best_trial
     except ValueError as error:
         raise UserError(f"search: none of {settings.trials} trials completed") from error
+    kept = trial_folder(folder, study_name, best.number)
+    if not all((kept / name).is_dir() for name in development.names):
+        raise UserError(
+            f"'{kept}', the folds of a finished trial, is incomplete; remove '{folder}', and the "
+            "search begins anew"
+        )
+    return best
 
 
 def _drop_interrupted(study: optuna.Study) -> None:

@@ -12,7 +12,7 @@ from sklearn.model_selection import train_test_split
 from ganamis.extractors.architectures import FEATURES, build_network
 from ganamis.extractors.crops import take_view, training_batches, view_corners
 from ganamis.extractors.network import NetworkExtractor
-from ganamis.files import whole_lines
+from ganamis.files import resuming, whole_lines
 from ganamis.params import Hyperparameters, Network, Training
 
 if TYPE_CHECKING:
@@ -86,12 +86,15 @@ class NetworkTrainer:
         held_out = np.isin(np.arange(len(labels)), validation)
         history = _finished_epochs(folder)
         if history:
-            model = keras.saving.load_model(_epoch_file(folder, len(history) - 1))
+            stored = _epoch_file(folder, len(history) - 1)
+            with resuming(folder, what="the training"):
+                model = keras.saving.load_model(stored)
         else:
             model = self._fresh(values, classes=int(labels.max()) + 1)
         if not _stopped_early(history, patience=self.training.patience):
             self._continue(model, images, labels, held_out, values, history, folder)
-        model.load_weights(folder / BEST_FILE)
+        with resuming(folder, what="the training"):
+            model.load_weights(folder / BEST_FILE)
         return self._extractor(keras.Model(model.inputs, model.get_layer(FEATURES).output))
 
     def _continue(
@@ -253,7 +256,7 @@ def _finished_epochs(folder: Path) -> list[float]:
     path = whole_lines(folder / LOG_FILE)
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as stream:
+    with resuming(folder, what="the training"), path.open(newline="", encoding="utf-8") as stream:
         return [float(row["val_loss"]) for row in csv.DictReader(stream)]
 
 

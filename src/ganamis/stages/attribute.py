@@ -15,7 +15,7 @@ from ganamis.data.folder import Batch, ImageFolder, Item, open_folder
 from ganamis.data.names import submission_ids
 from ganamis.data.reading import Reading
 from ganamis.errors import UserError
-from ganamis.files import whole_file
+from ganamis.files import try_output, whole_file
 from ganamis.model.answer import Attribution
 from ganamis.model.catalogue import taught
 from ganamis.stages.models import Chosen, choose_model
@@ -52,12 +52,15 @@ def attribute(
         UserError: a bad folder (all offenders listed), number, or model.
     """
     count = _number(clusters)
+    for path in (out, submission):
+        if path is not None:
+            try_output(path, folder=False)
     opened = open_folder(folder, reading=reading)
     if not opened.asked:
         raise UserError(f"'{folder}' holds only images that teach; add those to be attributed")
     chosen = choose_model(model)
-    console = Console()
-    console.print(f"Answering with {chosen.name}.", markup=False)
+    console = Console(markup=False)
+    console.print(f"Answering with {chosen.name}.")
     chosen = _taught(chosen, opened, console)
     paths, batch = _embedded(chosen, opened)
     found = chosen.model.together(batch, clusters=count)
@@ -67,7 +70,7 @@ def attribute(
     if submission is not None:
         _write_submission(table, submission)
     for note in opened.notes():
-        console.print(note, markup=False)
+        console.print(note)
     _print(table, found, out, console)
 
 
@@ -91,7 +94,6 @@ def _taught(chosen: Chosen, opened: ImageFolder, console: Console) -> Chosen:
     console.print(
         f"It learned {len(names)} generators from {len(images)} images of this folder: "
         f"{', '.join(names)}.",
-        markup=False,
     )
     return Chosen(taught(chosen.model, images, generators), chosen.name)
 
@@ -152,5 +154,5 @@ def print_clusters(counts: pd.DataFrame, out: object) -> None:
         shown.add_column(heading)
     for cluster, generator, images, score in counts.itertuples(index=False):
         shown.add_row(str(cluster), str(generator), str(images), f"{score:.2f}")
-    Console().print(shown)
-    Console().print(f"Written to '{out}'.")
+    Console(markup=False).print(shown)
+    Console(markup=False).print(f"Written to '{out}'.")

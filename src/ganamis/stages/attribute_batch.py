@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from rich.console import Console
 
 from ganamis.errors import UserError
-from ganamis.files import whole_folder
+from ganamis.files import try_output, whole_folder
 from ganamis.params import AttributeBatch, Params
 from ganamis.stages.attribute import print_clusters
 from ganamis.stages.spark_session import java_reason, spark_session
@@ -70,6 +70,8 @@ def _url(place: str) -> str:
 def _refuse_existing(out: str) -> None:
     if _is_local(out) and os.path.lexists(_local(out)):
         raise UserError(f"'{out}' exists already; name another folder, or remove that one first")
+    if _is_local(out):
+        try_output(_local(out), folder=True)
 
 
 @contextmanager
@@ -143,12 +145,12 @@ def _summarise(written: "DataFrame", out: str) -> None:
     rows = errors.collect()
     if rows:
         bad = sum(row["count"] for row in rows)
-        Console().print(f"{bad} files could not be attributed (column `error`):")
+        Console(markup=False).print(f"{bad} files could not be attributed (column `error`):")
         for row in rows[:SHOWN_ERRORS]:
-            Console().print(f"  {row['count']} x {row['error']}", highlight=False)
+            Console(markup=False).print(f"  {row['count']} x {row['error']}", highlight=False)
 
 
 def _tell_empty(count: int) -> None:
     """Spark leaves files of no bytes out of its tasks (SPARK-26161), but it has listed them."""
     if count:
-        Console().print(f"{count} empty files were left out.")
+        Console(markup=False).print(f"{count} empty files were left out.")

@@ -25,7 +25,7 @@ from ganamis.data.degradations import CLEAN, NAMES, degrade
 from ganamis.data.manifest import CheckedFolder, check_folder
 from ganamis.errors import UserError
 from ganamis.extractors.candidates import candidate
-from ganamis.files import whole_file
+from ganamis.files import try_output, whole_file
 from ganamis.model.backend import BackEnd
 from ganamis.model.catalogue import refer
 from ganamis.params import Params
@@ -107,6 +107,7 @@ def benchmark(
     Raises:
         UserError: a bad folder, one without test labels, or an unknown extractor.
     """
+    try_output(out, folder=False)
     for name in extractors:
         candidate(name, params)
     checked = check_folder(folder, size=params.data.size, near_duplicate=params.data.near_duplicate)

@@ -13,7 +13,7 @@ from ganamis.clustering.methods import CLUSTERERS, DENSITY, RAW, partition
 from ganamis.clustering.scores import score
 from ganamis.contracts import TEST, Embedded, Embeddings, Fold, Reference
 from ganamis.data.content import CONTENT
-from ganamis.files import read_json, require, whole_folder, write_json
+from ganamis.files import read_json, require, try_output, whole_folder, write_json
 from ganamis.model.answer import Attribution
 from ganamis.model.backend import BackEnd
 from ganamis.model.evaluation import choose, open_world_scores
@@ -53,6 +53,7 @@ def cluster(params: Params) -> None:
 
     `development.csv` is all that selection reads; the test labels touch only the last two.
     """
+    try_output(CLUSTER, folder=True)
     data = read_ingested(params)
     with runs.stage_run(
         "cluster",
@@ -210,7 +211,7 @@ def _log_per_extractor(params: Params, development: pd.DataFrame, scores: pd.Dat
 
 
 def _print(scores: pd.DataFrame, data: Ingested) -> None:
-    console = Console()
+    console = Console(markup=False)
     if scores.empty:
         console.print("No test_labels.csv: the test images were clustered, and cannot be scored.")
         return

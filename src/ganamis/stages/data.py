@@ -14,7 +14,7 @@ from ganamis.data.layout import LABELS_FILE
 from ganamis.data.lineage import add_to_dvc, data_digest, dvc_project
 from ganamis.data.manifest import check_folder
 from ganamis.errors import UserError
-from ganamis.files import whole_folder, write_json
+from ganamis.files import try_output, whole_folder, write_json
 from ganamis.params import PARAMS_FILE, Params
 from ganamis.stages.paths import IMPORTED, INGEST, ZOO, data_root
 
@@ -23,6 +23,7 @@ BATCH = 256  # images decoded at once
 
 def sample(params: Params) -> None:
     """Draw the default data set from the zoo."""
+    try_output(ZOO, folder=True)
     from ganamis.zoo.sampling import write_dataset
 
     try:
@@ -38,6 +39,7 @@ def import_folder(source: Path, params: Params) -> None:
         raise UserError(f"'{source}' is not a folder; name the folder that holds {DEVELOPMENT}/")
     if source.resolve().is_relative_to(IMPORTED.resolve()):
         raise UserError(f"'{source}' is the imported data itself; name the original folder")
+    try_output(IMPORTED, folder=True)
     checked = check_folder(source, size=params.data.size, near_duplicate=params.data.near_duplicate)
     with dvc_project():  # before anything is replaced
         pass
@@ -58,6 +60,7 @@ def import_folder(source: Path, params: Params) -> None:
 
 def ingest(params: Params) -> None:
     """Check the data set; write its manifest, test labels and content statistics."""
+    try_output(INGEST, folder=True)
     root = data_root(params)
     digest = data_digest(root)
     checked = check_folder(root, size=params.data.size, near_duplicate=params.data.near_duplicate)

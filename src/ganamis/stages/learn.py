@@ -10,7 +10,7 @@ from rich.console import Console
 from ganamis.data.folder import open_folder
 from ganamis.data.reading import Reading
 from ganamis.errors import UserError
-from ganamis.files import whole_folder
+from ganamis.files import try_output, whole_folder
 from ganamis.model.catalogue import forget as without
 from ganamis.model.catalogue import learn as with_more
 from ganamis.model.fingerprint import FingerprintModel
@@ -45,6 +45,8 @@ def learn(
     Raises:
         UserError: names that are not in the table, taken, or malformed; missing images.
     """
+    if out is not None:
+        try_output(out, folder=True)
     given = _given(names)
     rows = _rows(table, given)
     chosen = choose_model(model)
@@ -125,11 +127,11 @@ def _tell_known(model: FingerprintModel, images: np.ndarray, generators: np.ndar
 def _keep(
     model: FingerprintModel, base: Chosen, params: Params, *, out: Path | None, change: str
 ) -> None:
-    console = Console()
+    console = Console(markup=False)
     if out is not None:
         with whole_folder(out) as target:
             save_model(model, target)
-        console.print(f"Wrote '{out}'; use it by --model {out}.", markup=False)
+        console.print(f"Wrote '{out}'; use it by --model {out}.")
     else:
         from ganamis.registry.learned import register_learned
 
@@ -139,6 +141,5 @@ def _keep(
         console.print(
             f"Registered version {version} as challenger ({change}); `ganamis promote --version "
             f"{version}` makes it champion.",
-            markup=False,
         )
-    console.print(f"The model knows {', '.join(model.known) or 'nobody'}.", markup=False)
+    console.print(f"The model knows {', '.join(model.known) or 'nobody'}.")

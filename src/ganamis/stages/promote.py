@@ -8,7 +8,7 @@ from mlflow.entities.model_registry import ModelVersion
 
 from ganamis.contracts import CLEAN
 from ganamis.errors import UserError
-from ganamis.files import read_json, write_json
+from ganamis.files import read_json, try_output, write_json
 from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import load_model
 from ganamis.params import Params
@@ -18,6 +18,8 @@ from ganamis.stages.paths import PROMOTE, REGISTER, ROLLBACK, Ingested, read_ing
 from ganamis.stages.train import development_set
 from ganamis.tracking import runs
 from ganamis.tracking.failures import store_errors
+
+DECISION, ROLLED_BACK = PROMOTE / "decision.json", ROLLBACK / "rollback.json"
 
 
 def promote(params: Params, *, learned: int | None) -> None:
@@ -30,6 +32,7 @@ def promote(params: Params, *, learned: int | None) -> None:
     if learned is not None:
         _promote_learned(learned, params)
         return
+    try_output(DECISION, folder=False)
     version = read_json(REGISTER / "version.json", stage="register")
     data = read_ingested(params)
     runs.connect()
@@ -46,7 +49,7 @@ def promote(params: Params, *, learned: int | None) -> None:
             **params.promote.model_dump(),
             seed=params.seed,
         )
-    write_json(PROMOTE / "decision.json", asdict(decision))
+    write_json(DECISION, asdict(decision))
     _tell(decision)
 
 
@@ -104,8 +107,9 @@ def _rescore(folder: Path, champion: ModelVersion, data: Ingested, params: Param
 
 def rollback() -> None:
     """Put the champion before the present one back, and say so."""
+    try_output(ROLLED_BACK, folder=False)
     runs.connect()
     with store_errors():
         done = promotion.roll_back()
-    write_json(ROLLBACK / "rollback.json", asdict(done))
+    write_json(ROLLED_BACK, asdict(done))
     print(f"Version {done.champion} is champion again; version {done.replaced} is previous.")

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from ganamis.contracts import DEVELOPMENT
-from ganamis.files import read_json, require, whole_folder, write_json
+from ganamis.files import read_json, require, try_output, whole_folder, write_json
 from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import load_model, save_model
 from ganamis.params import Params
@@ -16,6 +16,7 @@ from ganamis.tracking.store import shown, store_uri
 
 def register(params: Params) -> None:
     """Register the model that was selected, with the clusterer that was selected."""
+    try_output(REGISTER, folder=True)
     data = read_ingested(params)
     chosen = read_json(SELECT / "selection.json", stage="select")
     name, clusterer = chosen["architecture"], chosen["clusterer"]

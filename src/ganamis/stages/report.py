@@ -10,7 +10,7 @@ import pandas as pd
 
 from ganamis.contracts import TEST, UNASSIGNED
 from ganamis.data.batches import load_images
-from ganamis.files import read_json, require, whole_folder
+from ganamis.files import read_json, require, try_output, whole_folder
 from ganamis.params import ExtractorName, Params
 from ganamis.report import pictures, wording
 from ganamis.report.benchmark import degradation_chart, shown, table_rows
@@ -36,6 +36,7 @@ PAGE = "report.html"
 
 def report(params: Params) -> None:
     """Read what every stage wrote; write `report.html` and log it."""
+    try_output(REPORT, folder=True)
     data = read_ingested(params)
     selection = read_json(SELECT / "selection.json", stage="select")
     version = read_json(REGISTER / "version.json", stage="register")

@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-from ganamis.files import require, write_json
+from ganamis.files import require, try_output, write_json
 from ganamis.model.evaluation import choose
 from ganamis.params import Params
 from ganamis.stages.paths import CLUSTER, SELECT
@@ -10,6 +10,7 @@ from ganamis.stages.paths import CLUSTER, SELECT
 
 def select(params: Params) -> None:
     """Read `development.csv`, write `selection.json`."""
+    try_output(SELECT / "selection.json", folder=False)
     table = require(CLUSTER / "development.csv", stage="cluster")
     best = choose(pd.read_csv(table), order=params.architectures)
     write_json(

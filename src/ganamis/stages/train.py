@@ -26,7 +26,7 @@ from ganamis.extractors.search import (
 )
 from ganamis.extractors.shared_search import run_shared
 from ganamis.extractors.shared_storage import open_study, storage_url
-from ganamis.files import whole_folder, write_json
+from ganamis.files import try_output, whole_folder, write_json
 from ganamis.model.backend import BackEnd
 from ganamis.model.evaluation import search_objective
 from ganamis.model.fingerprint import FingerprintModel
@@ -42,6 +42,7 @@ LOGS = "logs"
 def train(architecture: str, params: Params) -> None:
     """Search, fit and embed with `architecture`; write the extractor, embeddings and folds."""
     chosen = candidate(architecture, params)
+    try_output(TRAIN / architecture, folder=True)
     data = read_ingested(params)
     started = time.monotonic()
     key = study_key(chosen, data, params)

@@ -3,6 +3,7 @@
 from dataclasses import asdict
 
 from ganamis.errors import UserError
+from ganamis.files import try_output
 from ganamis.params import Params
 from ganamis.stages.paths import WORK
 from ganamis.tracking import runs
@@ -17,6 +18,7 @@ def train_zoo(generator: str, params: Params) -> None:
             f"generator '{generator}' is unknown; choose one of {', '.join(GENERATORS)}"
         )
     folder = WORK / "zoo"
+    try_output(folder, folder=True)
     with runs.stage_run(
         "train-zoo", name=generator, params={"generator": generator}, tags={"generator": generator}
     ):

@@ -1,7 +1,9 @@
 """MLflow tracking: the store, one run per stage and architecture, nested trials, data sets."""
 
+import hashlib
 import logging
 import os
+import re
 import socket
 import sys
 import warnings
@@ -41,6 +43,7 @@ NO_STORE = (
     "`make run` makes one, or after `dvc pull`, which brings results and no registry, "
     "`dvc repro -f -s register promote`; or set MLFLOW_TRACKING_URI to the store that has the model"
 )
+LONGEST_METRIC = 200  # characters, of 250 that MLflow takes
 ENTRY_POINT_TAG = "mlflow.project.entryPoint"
 
 
@@ -229,7 +232,9 @@ def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str
         },
     )
     scores = {
-        key: value for key, value in trial.user_attrs.items() if key.startswith("development_ari")
+        metric_name(key): value
+        for key, value in trial.user_attrs.items()
+        if key.startswith("development_ari")
     }
     if trial.value is not None:
         scores["development_ari"] = trial.value
@@ -246,6 +251,17 @@ def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str
         status=RunStatus.to_string(status),
         end_time=int(ended.timestamp() * 1000) if ended else now,
     )
+
+
+def metric_name(text: str) -> str:
+    """`text` as MLflow takes it for a metric, which free text such as a generator's name is not.
+
+    Names that had to be changed keep apart by a digest of what they were.
+    """
+    plain = re.sub(r"[^A-Za-z0-9_. -]", "_", text)[:LONGEST_METRIC]
+    if plain == text:
+        return text
+    return f"{plain}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
 
 
 def add_to_run(run_id: str, scores: Mapping[str, float], figures: Path) -> bool:

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ganamis.files import resuming
 from ganamis.zoo.generators import Generator, generator
 from ganamis.zoo.geometry import CODE_SIZE, SCALE, reduce
 from ganamis.zoo.series import WINDOW_HU, training_bank
@@ -126,7 +127,8 @@ class _Run:
         self._build()
         self.average = [weight.numpy() for weight in self.sampler.trainable_variables]
         if checkpoint.exists():
-            self._load()
+            with resuming(checkpoint, what="the training"):
+                self._load()
 
     def _build(self) -> None:
         image = np.zeros((1, CROP, CROP, 1), np.float32)
