@@ -57,7 +57,7 @@ def _drawn_slices(random: np.random.Generator) -> Iterator[np.ndarray]:
         elif kind < LEAVES_SHARE + CLOUD_SHARE:
             yield cloud(random)
         else:
-            yield from Body(random).slices(random.integers(1, SLICES + 1))
+            yield from Body(random).slices(int(random.integers(1, SLICES + 1)))
 
 
 def draw_bank(count: int, *, seed: int) -> np.ndarray:

@@ -73,4 +73,3 @@ def draw_finish(random: np.random.Generator) -> Finish:
         gamma=float(np.exp(random.normal(0, 0.05))) if random.random() < 0.2 else 1.0,
         rounding=str(random.choice(("nearest", "down", "dither"), p=(0.8, 0.12, 0.08))),
     )
-

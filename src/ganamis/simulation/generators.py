@@ -19,7 +19,7 @@ from ganamis.simulation.networks import (
 from ganamis.simulation.patches import PatchDecoder, learn_decoder
 from ganamis.simulation.phantoms import SIDE
 from ganamis.simulation.restorers import Restorer, draw_restorer
-from ganamis.simulation.schooling import School, new_step, small_of, train
+from ganamis.simulation.schooling import School, Schooling, small_of
 from ganamis.simulation.spectra import SpectralEnlarger, draw_spectral
 
 # Shares in a training world; the kinds kept out of it stand in held-out worlds beside them.
@@ -115,7 +115,9 @@ def _interpolated(small: np.ndarray, scale: int, method: str) -> np.ndarray:
 def draw_architecture(random: np.random.Generator, kind: str, bank: np.ndarray) -> Architecture:
     """A random architecture of a kind; `bank` teaches those that need content."""
     scale = int(random.choice((2, 3, 4, 8), p=(0.35, 0.1, 0.4, 0.15)))
-    network = school = stage = None
+    network: Network | None = None
+    school: School | None = None
+    stage: Stage | None = None
     if kind == "decoder":
         scale = 8
         network = replace(
@@ -188,7 +190,7 @@ def draw_family(
         yield Generator(number, architecture, None, ())
         return
     kernels = new_kernels(network, random)
-    step = new_step(network, kernels, school) if school else None
+    schooling = Schooling(network, kernels, school) if school else None
     # Later members start from the first one's weights, or from others altogether.
     nearness = random.choice((0.0, 1.0)) * random.uniform(0.03, 0.3)
     parent: list[np.ndarray] = []
@@ -196,8 +198,10 @@ def draw_family(
         own = np.random.default_rng((seed, number, 4, member))
         kernels.redraw(own)
         if parent and nearness:
-            kernels.assign([w + nearness * (v - w) for w, v in zip(parent, kernels.values(), strict=True)])
-        if step is not None and school is not None:
-            train(network, kernels, step, school, bank=bank, reduction=architecture.reduction, random=own)
+            kernels.assign(
+                [w + nearness * (v - w) for w, v in zip(parent, kernels.values(), strict=True)]
+            )
+        if schooling is not None:
+            schooling.run(bank, reduction=architecture.reduction, random=own)
         parent = parent or kernels.values()
         yield Generator(number, architecture, kernels, tuple(kernels.values()))

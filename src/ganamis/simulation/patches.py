@@ -61,9 +61,7 @@ def cut(image: np.ndarray, side: int) -> np.ndarray:
     return whole.transpose(0, 2, 1, 3).reshape(-1, side**2)
 
 
-def learn_decoder(
-    bank: np.ndarray, random: np.random.Generator, *, attends: bool
-) -> PatchDecoder:
+def learn_decoder(bank: np.ndarray, random: np.random.Generator, *, attends: bool) -> PatchDecoder:
     """A random patch decoder whose basis and codebook come from a few slices of `bank`."""
     side = int(random.choice((4, 6, 8)))
     slices = bank[random.integers(len(bank), size=12)].astype(np.float32)

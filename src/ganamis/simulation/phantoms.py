@@ -81,7 +81,9 @@ class Body:
         drift = self.random.normal(0, 0.03, self.places.shape)
         swell = self.random.normal(0, 0.08, len(self.gray))
         for step in range(count):
-            yield self._slice(self.places + step * drift, self.radii * np.exp(step * swell)[:, None])
+            yield self._slice(
+                self.places + step * drift, self.radii * np.exp(step * swell)[:, None]
+            )
 
     def _slice(self, places: Floats, radii: Floats) -> Floats:
         canvas = np.full((SIDE, SIDE), self.air, np.float32)
@@ -91,7 +93,9 @@ class Body:
         inside = canvas + (self.soft - canvas) * whole
         for i in self.order:
             centre = self.centre + places[i] * self.shape
-            spot, cover = _cover(centre, radii[i], self.turns[i], 2.0, self.edge[i], self.ripples[i])
+            spot, cover = _cover(
+                centre, radii[i], self.turns[i], 2.0, self.edge[i], self.ripples[i]
+            )
             inside[spot] += (self.gray[i] - inside[spot]) * cover * whole[spot]
         if self.grain:
             inside += self.grain * texture(self.random, slope=self.slope) * whole

@@ -3,9 +3,7 @@
 TensorFlow is imported with this module; import it inside functions only.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -36,36 +34,61 @@ class School:
 
 
 def _energy(x: Tensor) -> Tensor:
-    return tf.math.log(tf.nn.avg_pool2d(tf.nn.conv2d(x, BANDS, 1, "VALID") ** 2, 8, 4, "VALID") + 1e-5)
+    return tf.math.log(
+        tf.nn.avg_pool2d(tf.nn.conv2d(x, BANDS, 1, "VALID") ** 2, 8, 4, "VALID") + 1e-5
+    )
 
 
-def new_step(network: Network, kernels: Kernels, school: School) -> Callable[..., Any]:
-    """One compiled training step of `kernels`: `(small, noise, large, optimiser state)`."""
-    first = [tf.Variable(tf.zeros_like(v), trainable=False) for v in kernels.variables]
-    second = [tf.Variable(tf.zeros_like(v), trainable=False) for v in kernels.variables]
+class Schooling:
+    """Trains one network's `kernels` by Adam in one compiled step, any number of times anew."""
 
-    @tf.function
-    def step(small: Tensor, noise: Tensor, large: Tensor, rate: Tensor, count: Tensor) -> None:
+    def __init__(self, network: Network, kernels: Kernels, school: School) -> None:
+        self.network, self.kernels, self.school = network, kernels, school
+        self._first, self._second = (
+            [tf.Variable(tf.zeros_like(v), trainable=False) for v in kernels.variables]
+            for _ in range(2)
+        )
+        self._step = tf.function(self._adam)
+
+    def _loss(self, drawn: Tensor, large: Tensor) -> Tensor:
+        error = tf.abs(drawn - large)
+        loss = tf.reduce_mean(error if self.school.power == 1 else 4 * error**2)
+        if self.school.texture:
+            gap = tf.abs(_energy(drawn) - _energy(large))
+            loss += self.school.texture * tf.reduce_mean(gap)
+        return loss
+
+    def _adam(self, small: Tensor, noise: Tensor, large: Tensor, rate: Tensor, n: Tensor) -> None:
+        variables = self.kernels.variables
         with tf.GradientTape() as tape:
-            drawn = forward(network, kernels, small, noise)
-            error = tf.abs(drawn - large)
-            loss = tf.reduce_mean(error if school.power == 1 else 4 * error**2)
-            if school.texture:
-                gap = tf.abs(_energy(drawn) - _energy(large))
-                loss += school.texture * tf.reduce_mean(gap)
-        gradients = tape.gradient(loss, kernels.variables)
-        for v, g, m, s in zip(kernels.variables, gradients, first, second, strict=True):
+            loss = self._loss(forward(self.network, self.kernels, small, noise), large)
+        gradients = tape.gradient(loss, variables)
+        for v, g, m, s in zip(variables, gradients, self._first, self._second, strict=True):
             m.assign(0.9 * m + 0.1 * g)
             s.assign(0.98 * s + 0.02 * g * g)
-            mean, square = m / (1 - 0.9**count), s / (1 - 0.98**count)
+            mean, square = m / (1 - 0.9**n), s / (1 - 0.98**n)
             v.assign_sub(rate * mean / (tf.sqrt(square) + 1e-7))
 
-    def reset() -> None:
-        for variable in (*first, *second):
+    def run(self, bank: np.ndarray, *, reduction: str, random: np.random.Generator) -> None:
+        """Train on crops of `bank`, `[N, 256, 256]` float16 in [0, 1]."""
+        network, school = self.network, self.school
+        side = CROP // network.scale * network.scale
+        for variable in (*self._first, *self._second):
             variable.assign(tf.zeros_like(variable))
-
-    step.reset = reset
-    return step
+        for done in range(school.steps):
+            rows = random.integers(len(bank), size=BATCH)
+            places = random.integers(bank.shape[1] - side + 1, size=(BATCH, 2))
+            crops = [
+                bank[r, y : y + side, x : x + side] for r, (y, x) in zip(rows, places, strict=True)
+            ]
+            large = np.stack(crops).astype(np.float32)
+            small = small_of(large, network.scale, reduction)
+            if school.noise:
+                small = small + school.noise * random.standard_normal(small.shape, np.float32)
+            noise = random.standard_normal((*small.shape, network.noise), np.float32)
+            rate = school.rate * min(1.0, (done + 1) / 10) * (1 - 0.9 * done / school.steps)
+            count = np.float32(done + 1)
+            self._step(small[..., None], noise, large[..., None], np.float32(rate), count)
 
 
 def small_of(large: np.ndarray, scale: int, reduction: str) -> np.ndarray:
@@ -81,30 +104,3 @@ def small_of(large: np.ndarray, scale: int, reduction: str) -> np.ndarray:
     if reduction == "blurred":
         means = 0.7 * means + 0.3 * blocks[:, :, scale // 2, :, scale // 2]
     return means
-
-
-def train(
-    network: Network,
-    kernels: Kernels,
-    step: Callable[..., Any],
-    school: School,
-    *,
-    bank: np.ndarray,
-    reduction: str,
-    random: np.random.Generator,
-) -> None:
-    """Train `kernels` in place on crops of `bank`, `[N, 256, 256]` float16 in [0, 1]."""
-    side = CROP // network.scale * network.scale
-    step.reset()
-    for count in range(school.steps):
-        rows = random.integers(len(bank), size=BATCH)
-        corners = random.integers(bank.shape[1] - side + 1, size=(BATCH, 2))
-        large = np.stack(
-            [bank[r, y : y + side, x : x + side] for r, (y, x) in zip(rows, corners, strict=True)]
-        ).astype(np.float32)
-        small = small_of(large, network.scale, reduction)
-        if school.noise:
-            small = small + school.noise * random.standard_normal(small.shape, np.float32)
-        noise = random.standard_normal((*small.shape, network.noise), np.float32)
-        rate = school.rate * min(1.0, (count + 1) / 10) * (1 - 0.9 * count / school.steps)
-        step(small[..., None], noise, large[..., None], np.float32(rate), np.float32(count + 1))

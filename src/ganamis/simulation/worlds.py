@@ -44,9 +44,7 @@ class World:
         )
 
 
-def generators(
-    count: int, *, bank: np.ndarray, seed: int, kept_out: bool
-) -> Iterator[Generator]:
+def generators(count: int, *, bank: np.ndarray, seed: int, kept_out: bool) -> Iterator[Generator]:
     """Draw `count` generators, in families of one to eight.
 
     Args:
@@ -71,9 +69,7 @@ def generators(
 
 def _alive(images: np.ndarray, content: np.ndarray) -> bool:
     drawn = images[:, ::8, ::8].astype(np.float64).ravel()
-    return bool(
-        drawn.std() > 1 and np.corrcoef(drawn, content[:, ::8, ::8].ravel())[0, 1] > DULL
-    )
+    return bool(drawn.std() > 1 and np.corrcoef(drawn, content[:, ::8, ::8].ravel())[0, 1] > DULL)
 
 
 def draw_world(

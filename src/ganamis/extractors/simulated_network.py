@@ -1,0 +1,135 @@
+"""The fingerprint learned from simulated generators: a small network on high-pass residuals.
+
+It ships with the package and is read without TensorFlow: OpenVINO runs the convolutions.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+
+from ganamis.errors import UserError
+from ganamis.extractors.residual_network import HIGH_PASS
+from ganamis.files import read_json, whole_file, write_json
+
+SOFT = 4.0  # gray levels: a residual r becomes r / (|r| + 4), so that edges weigh little
+LEAK = 0.2  # slope of the rectifiers below zero
+LOG_FLOOR = 1e-4  # added to variances before their logarithm
+BATCH = 8  # images embedded at once
+WEIGHTS_FILE, SHAPE_FILE = "simulated.npz", "simulated.json"
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Of the convolutions after the fixed filters, and the windows along each side."""
+
+    channels: tuple[int, ...]
+    sizes: tuple[int, ...]
+    strides: tuple[int, ...]
+    grid: int
+
+
+def window_statistics(activations: np.ndarray, grid: int) -> np.ndarray:
+    """Mean and log deviation over half-overlapping windows.
+
+    Args:
+        activations: `[N, C, h, w]` float32. grid: windows along each side.
+
+    Returns:
+        `[N, grid**2, 2 C]` float32.
+    """
+    count, channels, height, width = activations.shape
+    rows, columns = _bounds(height, grid), _bounds(width, grid)
+    sums = np.zeros((2, count, channels, height + 1, width + 1))
+    sums[0, :, :, 1:, 1:] = activations
+    sums[1, :, :, 1:, 1:] = np.square(activations, dtype=np.float64)
+    np.cumsum(np.cumsum(sums, axis=3, out=sums), axis=4, out=sums)
+    parts = []
+    for top, bottom in rows:
+        for left, right in columns:
+            box = sums[..., bottom, right] - sums[..., top, right]
+            box = box - sums[..., bottom, left] + sums[..., top, left]
+            mean, square = box / ((bottom - top) * (right - left))
+            spread = np.maximum(square - mean**2, 0)
+            parts.append(np.concatenate([mean, 0.5 * np.log(spread + LOG_FLOOR)], axis=1))
+    return np.stack(parts, axis=1).astype(np.float32)
+
+
+def _bounds(length: int, grid: int) -> list[tuple[int, int]]:
+    """Ends of `grid` windows, each reaching over two of `grid + 1` equal steps."""
+    cuts = np.linspace(0, length, grid + 2).round().astype(int)
+    return [(int(cuts[i]), int(cuts[i + 2])) for i in range(grid)]
+
+
+@dataclass(frozen=True)
+class SimulatedNetwork:
+    """A trained network. arrays: kernels `[k, k, in, out]` and biases `[out]` in turn."""
+
+    shape: Shape
+    arrays: tuple[np.ndarray, ...]
+    threads: int = 1
+
+    smallest: ClassVar[int] = 64  # pixels along each side of an image
+
+    @property
+    def views(self) -> int:
+        """Windows per image."""
+        return self.shape.grid**2
+
+    def embed(self, images: np.ndarray) -> np.ndarray:
+        """Features `[N, views * 2 * channels]` float32 of `[N, H, W]` uint8 images.
+
+        Raises:
+            UserError: the images are too small.
+        """
+        if min(images.shape[1:]) < self.smallest:
+            raise UserError(
+                f"the simulated network needs images of at least {self.smallest}x{self.smallest} "
+                f"pixels, got {images.shape[2]}x{images.shape[1]}; leave the smaller ones out"
+            )
+        parts = [
+            window_statistics(self.activations(images[i : i + BATCH]), self.shape.grid)
+            for i in range(0, len(images), BATCH)
+        ]
+        return np.concatenate(parts).reshape(len(images), -1)
+
+    def activations(self, images: np.ndarray) -> np.ndarray:
+        """Last activations `[N, C, h, w]` float32 of `[N, H, W]` uint8."""
+        pixels = np.ascontiguousarray(images[:, None]).astype(np.float32)
+        return np.asarray(self._compiled(pixels)[0])
+
+    @cached_property
+    def _compiled(self) -> Any:
+        import openvino
+        from openvino import opset13 as ops
+
+        def convolution(x: Any, kernel: np.ndarray, stride: int) -> Any:
+            weights = ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), np.float32))
+            return ops.convolution(x, weights, [stride] * 2, [0, 0], [0, 0], [1, 1])
+
+        pixels = ops.parameter([-1, 1, -1, -1], np.float32)
+        x = convolution(pixels, HIGH_PASS, 1)
+        x = ops.divide(x, ops.add(ops.abs(x), ops.constant(np.float32(SOFT))))
+        for place, stride in enumerate(self.shape.strides):
+            kernel, bias = self.arrays[2 * place : 2 * place + 2]
+            x = convolution(x, kernel, stride)
+            x = ops.add(x, ops.constant(bias.astype(np.float32).reshape(1, -1, 1, 1)))
+            x = ops.prelu(x, ops.constant(np.array([LEAK], np.float32)))
+        config = {"INFERENCE_NUM_THREADS": self.threads, "INFERENCE_PRECISION_HINT": "f32"}
+        return openvino.Core().compile_model(openvino.Model([x], [pixels]), "CPU", config)
+
+    def save(self, folder: Path) -> None:
+        with whole_file(folder / WEIGHTS_FILE) as temporary:
+            np.savez(temporary, *(array.astype(np.float16) for array in self.arrays))
+        write_json(folder / SHAPE_FILE, {**asdict(self.shape), "threads": self.threads})
+
+    @classmethod
+    def load(cls, folder: Path) -> "SimulatedNetwork":
+        stored = read_json(folder / SHAPE_FILE, stage="train-simulated")
+        threads = stored.pop("threads")
+        lists = {key: tuple(value) for key, value in stored.items() if key != "grid"}
+        with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as arrays:
+            kept = tuple(arrays[name].astype(np.float32) for name in arrays.files)
+        return cls(Shape(**lists, grid=stored["grid"]), kept, threads)
