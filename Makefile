@@ -8,13 +8,25 @@ UI     := http://127.0.0.1:5000
 export PATH := $(CURDIR)/$(BIN):$(PATH)
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 
-.PHONY: run test setup lock check ui clean
-run: setup
+# One `make` at a time sets up or runs in this folder; another waits and is told.
+ALONE  := $(PYTHON) .ci/alone.py
+
+# A virtual environment holds its own path: one that was moved or copied is made anew.
+MADE_AT = $(shell sed -n 's/^command = .* -m venv \(--[a-z-]* \)*//p' $(VENV)/pyvenv.cfg 2> /dev/null)
+ifneq ($(MADE_AT),$(CURDIR)/$(VENV))
+$(VENV)/installed: moved
+endif
+
+.PHONY: run run-alone test setup setup-alone moved lock ui clean
+run:
+	@$(ALONE) $(MAKE) --no-print-directory run-alone
+
+run-alone: setup-alone
 ifdef DATA
 	$(BIN)/python -m ganamis import "$(DATA)"
 endif
 	$(BIN)/dvc repro report
-	@echo "Report: $(CURDIR)/results/report/report.html"
+	@echo "Report: $$PWD/results/report/report.html"
 
 test: setup
 	$(BIN)/ruff check .
@@ -22,7 +34,13 @@ test: setup
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 10
 
-setup: $(VENV)/installed
+setup:
+	@$(ALONE) $(MAKE) --no-print-directory setup-alone
+
+setup-alone: $(VENV)/installed
+
+moved:
+	rm -rf $(VENV)
 
 $(VENV)/installed: requirements.txt requirements-dev.txt pyproject.toml
 	$(PYTHON) -m venv $(VENV)
@@ -32,7 +50,7 @@ $(VENV)/installed: requirements.txt requirements-dev.txt pyproject.toml
 	touch $@
 
 # Pins for every supported Python and platform, from the abstract dependencies in pyproject.toml.
-lock: $(VENV)/installed
+lock: setup
 	$(UV) pip compile --quiet --universal --python-version 3.11 --extra pipeline pyproject.toml -o requirements.txt
 	$(UV) pip compile --quiet --universal --python-version 3.11 --extra pipeline --extra dev -c requirements.txt pyproject.toml -o requirements-dev.txt
 
@@ -41,7 +59,7 @@ ui: setup
 	@echo "Runs:   $(UI)/#/experiments/1/runs?viewStateShareKey=compare&workflowType=machine_learning"
 	@echo "Charts: $(UI)/#/experiments/1/runs?viewStateShareKey=compare&workflowType=machine_learning&compareRunsMode=CHART"
 	@echo "Model:  $(UI)/#/models/ganamis?workflowType=machine_learning"
-	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///$(CURDIR)/mlflow.db
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
 
 clean:
 	rm -rf $(VENV)

@@ -91,6 +91,7 @@ def connect_to_read() -> None:
 
 def _open(uri: str) -> str:
     logging.getLogger("mlflow").setLevel(logging.WARNING)
+    logging.getLogger("mlflow.utils.git_utils").setLevel(logging.ERROR)  # no git is no news
     os.environ.setdefault("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     check(uri)
     mlflow.set_tracking_uri(uri)

@@ -1,0 +1,59 @@
+"""Set-up in a folder that was moved, and two makes at once."""
+
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+NEEDED = ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml")
+
+
+def planned(folder: Path) -> str:
+    """What `make setup` would run."""
+    command = ["make", "-n", "setup-alone"]
+    return subprocess.check_output(command, cwd=folder, text=True, stderr=subprocess.STDOUT)
+
+
+@pytest.mark.skipif(shutil.which("make") is None, reason="no make")
+def test_an_environment_that_was_moved_is_made_anew(tmp_path: Path) -> None:
+    first, second = tmp_path / "first", tmp_path / "second place"
+    (first / ".venv").mkdir(parents=True)
+    for name in NEEDED:
+        shutil.copy(ROOT / name, first)
+    made = f"command = /usr/bin/python3 -m venv --clear {first}/.venv\n"
+    (first / ".venv" / "pyvenv.cfg").write_text(made)
+    (first / ".venv" / "installed").touch()
+    assert "Nothing to be done" in planned(first)
+    first.rename(second)
+    assert planned(second).startswith("rm -rf .venv\npython3 -m venv .venv\n")
+
+
+def test_a_second_make_waits_and_is_told(tmp_path: Path) -> None:
+    alone = [sys.executable, str(ROOT / ".ci" / "alone.py"), sys.executable, "-c"]
+    write = "open('log', 'a').write('{0} begins; '); {1}; open('log', 'a').write('{0} ends; ')"
+    held = "import time\nwhile not __import__('os').path.exists('go'): time.sleep(0.02)"
+    first = subprocess.Popen([*alone, f"{held}\n" + write.format("one", "0")], cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while not (tmp_path / ".alone.lock").exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+    time.sleep(0.5)
+    second = subprocess.Popen(
+        [*alone, write.format("two", "0")], cwd=tmp_path, stdout=subprocess.PIPE, text=True
+    )
+    assert second.stdout is not None
+    assert "Another make is at work in this folder" in second.stdout.readline()
+    assert not (tmp_path / "log").exists()
+    (tmp_path / "go").touch()
+    second.communicate(timeout=60)
+    assert (first.wait(timeout=60), second.returncode) == (0, 0)
+    assert (tmp_path / "log").read_text() == "one begins; one ends; two begins; two ends; "
+
+
+def test_the_exit_status_is_the_command_s(tmp_path: Path) -> None:
+    command = [sys.executable, str(ROOT / ".ci" / "alone.py"), sys.executable, "-c", "exit(3)"]
+    assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 3
