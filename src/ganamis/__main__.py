@@ -83,6 +83,15 @@ def train_zoo(
 
 
 @app.command()
+def train_simulated() -> None:
+    """Teach the network that comes with the package on simulated generators (hours; resumed)."""
+    from ganamis.params import load_params
+    from ganamis.stages.simulated import train_simulated
+
+    train_simulated(load_params())
+
+
+@app.command()
 def ingest() -> None:
     """Check the data set and write its manifest."""
     from ganamis.params import load_params

@@ -241,6 +241,47 @@ class Ship(Strict):
     images: int = Field(ge=4)
 
 
+class SimulatedWorld(Strict):
+    """Of simulated generators. images: of each. bank: slices of content they all draw."""
+
+    generators: int = Field(ge=8)
+    images: int = Field(ge=4)
+    bank: int = Field(ge=8)
+
+
+class Simulated(Strict):
+    """The network taught on simulated generators; see extractors/simulated_training.py.
+
+    generators, crops, siblings, sides: of a batch; siblings are generators of one family.
+    draws, draw: sets of so many generators of the held-out world that judge a checkpoint.
+    """
+
+    teaching: SimulatedWorld
+    held_out: SimulatedWorld
+    channels: list[int] = Field(min_length=1)
+    sizes: list[int] = Field(min_length=1)
+    strides: list[int] = Field(min_length=1)
+    grid: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    every: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+    generators: int = Field(ge=2)
+    crops: int = Field(ge=2)
+    siblings: int = Field(ge=1)
+    sides: list[Annotated[int, Field(ge=64, le=240)]] = Field(min_length=1)
+    draws: int = Field(ge=1)
+    draw: int = Field(ge=2)
+
+    @model_validator(mode="after")
+    def whole(self) -> "Simulated":
+        if not len(self.channels) == len(self.sizes) == len(self.strides):
+            raise ValueError("channels, sizes and strides differ in length")
+        if self.crops > self.teaching.images:
+            raise ValueError(f"{self.crops} crops of {self.teaching.images} images")
+        return self
+
+
 class Cluster(Strict):
     known_generators: int | None = Field(ge=1)
     bootstrap: int = Field(ge=1)
@@ -301,6 +342,7 @@ class Params(Strict):
     profiles: dict[ProfileName, Profile]
     model: ModelSettings
     ship: Ship
+    simulated: Simulated
     cluster: Cluster
     attribute_batch: AttributeBatch
     shared_search: SharedSearch

@@ -7,6 +7,8 @@ from ganamis.errors import UserError
 from ganamis.extractors.fusion import FUSION_FILE, Fusion
 from ganamis.extractors.network import MODEL_FILE, NetworkExtractor
 from ganamis.extractors.residual_network import ARRAYS_FILE, ResidualNetwork
+from ganamis.extractors.residual_statistics import STATISTICS_FILE, ResidualStatistics
+from ganamis.extractors.simulated_network import WEIGHTS_FILE, SimulatedNetwork
 from ganamis.extractors.spectrum import SPECTRUM_FILE, Spectrum
 from ganamis.files import read_json
 
@@ -23,6 +25,10 @@ def load_extractor(folder: Path) -> Extractor:
         return ResidualNetwork.load(folder)
     if (folder / SPECTRUM_FILE).exists():
         return Spectrum.load(folder)
+    if (folder / WEIGHTS_FILE).exists():
+        return SimulatedNetwork.load(folder)
+    if (folder / STATISTICS_FILE).exists():
+        return ResidualStatistics.load(folder)
     if (folder / FUSION_FILE).exists():
         scales = read_json(folder / FUSION_FILE, stage="train")["scales"]
         parts = tuple(load_extractor(folder / f"part-{index}") for index in range(len(scales)))

@@ -5,6 +5,7 @@ It ships with the package and is read without TensorFlow: OpenVINO runs the conv
 
 from dataclasses import asdict, dataclass
 from functools import cached_property
+from importlib import resources
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -18,6 +19,7 @@ SOFT = 4.0  # gray levels: a residual r becomes r / (|r| + 4), so that edges wei
 LEAK = 0.2  # slope of the rectifiers below zero
 LOG_FLOOR = 1e-4  # added to variances before their logarithm
 BATCH = 8  # images embedded at once
+SHIPPED = "weights"  # beside this file; `ganamis train-simulated` makes it
 WEIGHTS_FILE, SHAPE_FILE = "simulated.npz", "simulated.json"
 
 
@@ -133,3 +135,13 @@ class SimulatedNetwork:
         with np.load(folder / WEIGHTS_FILE, allow_pickle=False) as arrays:
             kept = tuple(arrays[name].astype(np.float32) for name in arrays.files)
         return cls(Shape(**lists, grid=stored["grid"]), kept, threads)
+
+
+def shipped_folder() -> Path:
+    """Where the network lies that comes with the package."""
+    return Path(str(resources.files("ganamis.extractors").joinpath(SHIPPED)))
+
+
+def shipped_network() -> SimulatedNetwork:
+    """The network that comes with the package; `weights/card.json` says how it was made."""
+    return SimulatedNetwork.load(shipped_folder())

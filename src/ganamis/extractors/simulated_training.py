@@ -124,6 +124,11 @@ class Trainer:
                 self._save()
                 report(self.done, float(np.mean(losses)))
                 losses = []
+        return self.averaged
+
+    @property
+    def averaged(self) -> list[np.ndarray]:
+        """Averaged kernels and biases of the network, without the head."""
         return self.average[: len(self.model.trainable_variables)]
 
     def _arrays(self) -> list[np.ndarray]:
