@@ -283,19 +283,24 @@ def serve(
 
 @app.command()
 def benchmark(
-    folder: Annotated[Path, typer.Argument(help="A labelled folder in the ImageCLEF layout.")],
+    folders: Annotated[list[Path], typer.Argument(help="Labelled folders.")],
     out: Annotated[Path, typer.Option(help="The Markdown file to write.")],
     seeds: Annotated[int, typer.Option(min=1, help="How many seeds.")],
-    extractors: Annotated[
-        str, typer.Option(help="Names with commas between them.")
-    ] = "spectrum,residual_network,fusion",
+    conditions: Annotated[str, typer.Option(help="taught, untaught or all.")] = "taught",
+    model: Annotated[str | None, typer.Option(help="As for attribute.")] = None,
 ) -> None:
-    """Score extractors with every clusterer on a labelled folder, clean and degraded."""
+    """Score a model on labelled folders, clean and processed."""
     from ganamis.params import load_params_anywhere
     from ganamis.stages.benchmark import benchmark
 
-    names = list(dict.fromkeys(extractors.split(",")))
-    benchmark(folder, load_params_anywhere(), out=out, seeds=seeds, extractors=names)
+    benchmark(
+        folders,
+        load_params_anywhere(),
+        out=out,
+        seeds=seeds,
+        conditions=conditions,
+        model=model,
+    )
 
 
 def main() -> None:

@@ -1,37 +1,55 @@
-"""`benchmark` on a tiny data set: the whole table, whatever files and rows are called."""
+"""`benchmark` on tiny data sets: the whole table, whatever files and rows are called."""
 
 import shutil
 from pathlib import Path
 
 import mlflow
+import numpy as np
 import pandas as pd
 import pytest
+from PIL import Image
 
+from ganamis.contracts import CLEAN
 from ganamis.data.degradations import MIX
+from ganamis.data.labelled import read_labelled
 from ganamis.errors import UserError
-from ganamis.params import Params
-from ganamis.report.benchmark import COMPARED, shown
+from ganamis.extractors.spectrum import Spectrum
+from ganamis.model.catalogue import fit_on_images, without_trace
+from ganamis.model.storage import save_model
 from ganamis.stages import benchmark as stage
-from ganamis.stages.benchmark import benchmark
+from ganamis.stages.benchmark import NOTHING, SOME, benchmark
 from tests.builders import PARAMS
 from tests.test_pipeline import SIZE, write_data
 
-SEEDS = 1
-FEW_NAMES = ("clean", "jpeg75", MIX)  # of the conditions, for time
-
-
-@pytest.fixture
-def params() -> Params:
-    data = PARAMS.data.model_copy(update={"size": SIZE})
-    return PARAMS.model_copy(update={"data": data})
+FEW_NAMES = (CLEAN, "jpeg75", MIX)  # of the conditions, for time
+ORDER = "open_world - number unknown"
 
 
 @pytest.fixture
 def images(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{tmp_path / 'mlflow.db'}")
-    monkeypatch.setattr(stage, "NAMES", FEW_NAMES)
+    monkeypatch.setattr(stage, "CONDITIONS", {"taught": FEW_NAMES, "untaught": ("jpeg60",)})
     write_data(tmp_path / "images")
     return tmp_path / "images"
+
+
+@pytest.fixture
+def model(images: Path, tmp_path: Path) -> str:
+    """A model of the folder's own two generators, and of two others."""
+    known = read_labelled(images)
+    random = np.random.default_rng(0)
+    others = np.clip(np.cumsum(random.normal(0, 9, (24, SIZE, SIZE)), axis=2) + 120, 0, 255)
+    others[12:] = np.round(others[12:] / 8) * 8
+    fitted = fit_on_images(
+        Spectrum(grid=2, periods=(32, 16), threads=1),
+        np.concatenate([known.taught, others.astype(np.uint8)]),
+        np.concatenate([known.taught_generators, np.repeat(["walk", "steps"], 12)]),
+        conditions=(CLEAN, "jpeg75"),
+        settings=PARAMS.model,
+        seed=0,
+    )
+    save_model(fitted, tmp_path / "model")
+    return str(tmp_path / "model")
 
 
 def _renamed(source: Path, folder: Path) -> Path:
@@ -45,68 +63,66 @@ def _renamed(source: Path, folder: Path) -> Path:
     return folder
 
 
+def _pool(images: Path, folder: Path) -> Path:
+    """The test images, one folder for each generator."""
+    for row in pd.read_csv(images / "test_labels.csv", dtype=str).itertuples():
+        (folder / row.model).mkdir(parents=True, exist_ok=True)
+        shutil.copy(images / "test" / row.image, folder / row.model / row.image)
+    return folder
+
+
 def test_every_case_is_scored_and_names_of_files_change_nothing(
-    images: Path, tmp_path: Path, params: Params
+    images: Path, tmp_path: Path, model: str
 ) -> None:
-    out = tmp_path / "benchmark.md"
-    benchmark(images, params, out=out, seeds=SEEDS, extractors=["spectrum"])
+    out, pool = tmp_path / "benchmark.md", _pool(images, tmp_path / "pool")
+    benchmark([images, pool], PARAMS, out=out, seeds=1, conditions="taught", model=model)
     scores = pd.read_csv(out.with_suffix(".csv"))
-    given = scores[scores["condition"].isin(FEW_NAMES)]
-    cases = given.groupby(["extractor", "clusterer", "mode"])["condition"].agg(["nunique", "size"])
-    assert shown(scores) == [("spectrum", "open_world", "unknown"), *COMPARED]
-    assert (cases["nunique"] == len(FEW_NAMES)).all() and (
-        cases["size"] == SEEDS * len(FEW_NAMES)
-    ).all()
-    spectra = scores[scores["extractor"] == "spectrum"]
-    found = spectra.query("condition == 'clean' and clusterer == 'open_world'")
-    assert (found["ari"] > 0.9).all() and (found["generators"] == 3).all()
-    alone = scores[scores["condition"].str.startswith("only ")]
-    assert alone["condition"].nunique() == 3 and (alone["generators"] == 1).all()
+    sets = [f"images - {NOTHING}", f"images - {SOME}", f"pool - {NOTHING}"]
+    for name in sets:
+        rows = scores[scores["series"] == f"{name} - {ORDER}"]
+        assert set(FEW_NAMES) < set(rows["condition"]) and rows["condition"].is_unique
+        assert rows["condition"].str.startswith("only ").sum() == 3
+        assert (rows.set_index("condition").loc[list(FEW_NAMES), "generators"] == 3).all()
+    wise = scores[scores["series"] == f"images - {SOME} - open_world - number known"]
+    assert wise.set_index("condition").loc[CLEAN, "ari"] > 0.9
     text = out.read_text()
     assert "benchmark.png" in text and all(f"| {name} |" in text for name in FEW_NAMES)
     runs = mlflow.search_runs(search_all_experiments=True)
-    assert runs.loc[0, "metrics.ari/spectrum/open_world/unknown/clean"] == pytest.approx(
-        found.loc[found["mode"] == "unknown", "ari"].mean()
-    )
+    logged = [name for name in runs.columns if name.startswith("metrics.ari/")]
+    assert len(logged) == len(scores.groupby(["series", "condition"]))
 
     again = tmp_path / "again.md"
-    benchmark(
-        _renamed(images, tmp_path / "renamed"),
-        params,
-        out=again,
-        seeds=SEEDS,
-        extractors=["spectrum"],
-    )
+    renamed = _renamed(images, tmp_path / "again" / "images")
+    benchmark([renamed, pool], PARAMS, out=again, seeds=1, conditions="taught", model=model)
     pd.testing.assert_frame_equal(pd.read_csv(again.with_suffix(".csv")), scores)
 
 
-def test_without_labels_nothing_is_written(images: Path, tmp_path: Path, params: Params) -> None:
+def test_a_set_left_out_leaves_no_trace(images: Path, model: str) -> None:
+    from ganamis.model.storage import load_model
+
+    whole = load_model(Path(model))
+    rest = without_trace(whole, ["model-0", "model-1"])
+    assert rest.known == ("steps", "walk") and set(whole.known) > set(rest.known)
+    assert set(rest.backend.nuisance.labels) == {"steps", "walk"}
+    assert without_trace(whole, []) is whole
+
+
+def test_without_labels_nothing_is_written(images: Path, tmp_path: Path, model: str) -> None:
     (images / "test_labels.csv").unlink()
     out = tmp_path / "benchmark.md"
     with pytest.raises(UserError, match="needs labels to score"):
-        benchmark(images, params, out=out, seeds=1, extractors=["spectrum"])
+        benchmark([images], PARAMS, out=out, seeds=1, conditions="taught", model=model)
     assert not list(tmp_path.glob("benchmark.*"))
 
 
-def test_an_unknown_extractor_is_refused_before_anything_is_read(
-    tmp_path: Path, params: Params
-) -> None:
-    with pytest.raises(UserError, match="'spectra' is unknown; choose one of .*spectrum"):
-        benchmark(tmp_path, params, out=tmp_path / "b.md", seeds=1, extractors=["spectra"])
+def test_loose_images_have_no_generator(tmp_path: Path) -> None:
+    for number in range(3):
+        pixels = np.full((SIZE, SIZE), number, np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{number}.png")
+    with pytest.raises(UserError, match="lies in no generator's folder"):
+        read_labelled(tmp_path)
 
 
-def test_a_learned_extractor_stands_beside_the_spectrum(
-    images: Path, tmp_path: Path, params: Params
-) -> None:
-    profile = params.active
-    small = profile.extractors.fusion.model_copy(update={"steps": 5, "crop": 32})
-    extractors = profile.extractors.model_copy(update={"fusion": small})
-    fewer = profile.model_copy(update={"extractors": extractors, "degradations": ["jpeg75"]})
-    params = params.model_copy(update={"profiles": {params.profile: fewer}})
-    out = tmp_path / "benchmark.md"
-    benchmark(images, params, out=out, seeds=1, extractors=["spectrum", "fusion"])
-    scores = pd.read_csv(out.with_suffix(".csv"))
-    assert shown(scores)[1] == ("fusion", "open_world", "unknown")
-    clean = scores.query("condition == 'clean' and clusterer == 'open_world' and mode == 'unknown'")
-    assert clean.set_index("extractor").loc["fusion", "ari"] > 0.9
-    assert "| fusion, open_world, number unknown |" in out.read_text()
+def test_unknown_conditions_are_refused_before_anything_is_read(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="'some'; expected taught, untaught or all"):
+        benchmark([tmp_path], PARAMS, out=tmp_path / "b.md", seeds=1, conditions="some", model=None)

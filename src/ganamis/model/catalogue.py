@@ -103,6 +103,15 @@ def forget(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
     return replace(model, backend=replace(model.backend, known=left))
 
 
+def without_trace(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
+    """The model as if it had never seen these generators, but for its basis; calibrated anew."""
+    if not names:
+        return model
+    backend = forget(model, names).backend
+    rest = backend.nuisance.rows(~np.isin(backend.nuisance.labels, list(names)))
+    return replace(model, backend=replace(backend, nuisance=rest).calibrated())
+
+
 def taught(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> FingerprintModel:
     """The model with the generators of labelled images in place of those it knew.
 

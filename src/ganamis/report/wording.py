@@ -73,18 +73,11 @@ def dendrogram(linkage: np.ndarray, titles: Sequence[str]) -> str:
 
 def degradations(scores: pd.DataFrame) -> str:
     """What the degradation chart shows, for the headline combination."""
-    extractor, clusterer, mode = shown(scores)[0]
-    rows = scores[
-        (scores["extractor"] == extractor)
-        & (scores["clusterer"] == clusterer)
-        & (scores["mode"] == mode)
-    ]
+    first = shown(scores)[0]
+    rows = scores[scores["series"] == first]
     means = rows.groupby("condition", sort=False)["ari"].mean()
     listing = and_list([f"{number(ari, 2)} for {name}" for name, ari in means.items()])
-    return (
-        f"Line chart of the adjusted Rand index under degradations. {extractor} with "
-        f"{CLUSTERERS.get(clusterer, clusterer)}, the number {mode}: {listing}."
-    )
+    return f"Line chart of the adjusted Rand index under degradations. {first}: {listing}."
 
 
 def missing(

@@ -1,194 +1,166 @@
-"""`benchmark`: extractors x clusterers x degradations x seeds on one labelled data set."""
+"""`benchmark`: the model on labelled folders, clean and degraded, known and unknown generators."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import product
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import numpy as np
 import pandas as pd
 from rich.progress import Progress
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS, DENSITY, OPEN_WORLD, RAW, partition
-from ganamis.contracts import (
-    DEVELOPMENT,
-    TEST,
-    UNASSIGNED,
-    Embedded,
-    Extractor,
-)
-from ganamis.data.batches import load_images
-from ganamis.data.content import CONTENT, ContentBaseline, content_descriptors
-from ganamis.data.degradations import CLEAN, NAMES, degrade
-from ganamis.data.manifest import CheckedFolder, check_folder
+from ganamis.clustering.methods import OPEN_WORLD
+from ganamis.contracts import CLEAN, UNASSIGNED, Embedded
+from ganamis.data.degradations import MIX, TAUGHT, UNTAUGHT, degrade
+from ganamis.data.labelled import LabelledImages, read_labelled
 from ganamis.errors import UserError
-from ganamis.extractors.candidates import candidate
 from ganamis.files import try_output, whole_file
-from ganamis.model.backend import BackEnd
-from ganamis.model.catalogue import refer
+from ganamis.model.catalogue import taught, without_trace
+from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import Params
 from ganamis.report.benchmark import degradation_chart, markdown
+from ganamis.stages.models import choose_model
 from ganamis.tracking import runs
 
 FEW = 15  # images of each generator in the scenario of that name
+LARGEST, SMALLEST = 60, 9  # images of a generator where they are unequally many
+BASELINES = ("kmeans_whitened", "hdbscan")  # beside the open world, in the same features
+CONDITIONS = {"taught": (*TAUGHT, MIX), "untaught": tuple(UNTAUGHT)}
+NOTHING, SOME = "nothing known", "development known"
 
 
 @dataclass(frozen=True)
-class _Batch:
-    """Test images under one condition.
+class _Case:
+    """A folder and a model that is asked about it. name: of both, as scores call them."""
 
-    row: what the batch is, first in each row of scores. images: embedded. raw: `[N, V * D]`, as
-    the extractor gives them. truth: `[N]` str, generators.
-    """
-
-    row: dict[str, object]
-    images: Embedded
-    raw: np.ndarray
-    truth: np.ndarray
-
-    def scores(
-        self, backend: BackEnd, clusterers: Iterable[str], *, seed: int
-    ) -> Iterator[dict[str, object]]:
-        """One row per clusterer, with the number of generators known and unknown."""
-        generators = len(set(self.truth.tolist()))
-        for clusterer in clusterers:
-            for mode, count in (("known", generators), ("unknown", None)):
-                if clusterer == DENSITY and count is not None:
-                    continue
-                labels = self._labels(replace(backend, clusterer=clusterer), count, seed=seed)
-                yield {
-                    **self.row,
-                    "clusterer": clusterer,
-                    "mode": mode,
-                    "ari": adjusted_rand_score(self.truth, labels),
-                    "found": len(set(labels.tolist()) - {UNASSIGNED}),
-                    "generators": generators,
-                }
-
-    def _labels(self, backend: BackEnd, count: int | None, *, seed: int) -> np.ndarray:
-        if backend.clusterer != RAW:
-            return backend.together(self.images, clusters=count).labels
-        raw = replace(self.images, features=self.raw)
-        space, settings = backend.space(self.images), backend.settings
-        return partition(RAW, raw, space, count=count, settings=settings, seed=seed).labels
-
-    def scenarios(self, *, seed: int) -> Iterator["_Batch"]:
-        """Few images of each generator; and each generator alone, whose number is one."""
-        random = np.random.default_rng(seed)
-        names = np.unique(self.truth)
-        rows = [random.permutation(np.flatnonzero(self.truth == name)) for name in names]
-        few = np.concatenate([chosen[:FEW] for chosen in rows])
-        alone = {f"only {name}": chosen for name, chosen in zip(names, rows, strict=True)}
-        for condition, chosen in {f"{FEW} images each": few, **alone}.items():
-            yield replace(
-                self,
-                row={**self.row, "condition": condition},
-                images=self.images.rows(chosen),
-                raw=self.raw[chosen],
-                truth=self.truth[chosen],
-            )
+    name: str
+    images: LabelledImages
+    model: FingerprintModel
 
 
 def benchmark(
-    folder: Path, params: Params, *, out: Path, seeds: int, extractors: Sequence[str]
+    folders: Sequence[Path],
+    params: Params,
+    *,
+    out: Path,
+    seeds: int,
+    conditions: str,
+    model: str | None,
 ) -> None:
-    """Score extractors with every clusterer on `folder`, clean and degraded.
+    """Score a model on labelled folders; their labels only score.
 
-    Everything is fitted on `folder/development`; the labels of `folder/test` only score.
+    Each folder is asked about twice: with nothing of it known, its generators taken out of the
+    model if they were in it; and, where it has a `development/`, with that learned.
 
     Args:
+        folders: in the ImageCLEF layout with labels, or one folder of images per generator.
         out: the Markdown file to write; a figure and a table of all scores are put beside it.
-        seeds: how many, from `params.seed` on; they draw degradations and subsets, and what
-            training draws.
-        extractors: names; thumbnails are scored beside them.
+        seeds: how many, from `params.seed` on; they draw degradations and subsets.
+        conditions: `taught`, `untaught` or `all`.
+        model: as for `attribute`.
 
     Raises:
-        UserError: a bad folder, one without test labels, or an unknown extractor.
+        UserError: a bad folder, one without labels, or an unknown choice of conditions.
     """
     try_output(out, folder=False)
-    for name in extractors:
-        candidate(name, params)
-    checked = check_folder(folder, size=params.data.size, near_duplicate=params.data.near_duplicate)
-    if checked.labels is None:
-        raise UserError(f"'{folder}' has no test_labels.csv; a benchmark needs labels to score")
+    if conditions not in (*CONDITIONS, "all"):
+        raise UserError(f"--conditions is '{conditions}'; expected taught, untaught or all")
+    named = [
+        name for kind, names in CONDITIONS.items() if conditions in (kind, "all") for name in names
+    ]
+    sets = [read_labelled(folder) for folder in folders]
+    chosen = choose_model(model)
+    cases = [case for images in sets for case in _cases(images, chosen.model)]
     with runs.stage_run(
         "benchmark",
-        name=f"benchmark {folder.name}",
+        name=f"benchmark {', '.join(folder.name for folder in folders)}",
         params={
-            "folder": folder.name,
-            "extractors": ",".join(extractors),
+            "folders": ",".join(folder.name for folder in folders),
+            "model": chosen.name,
+            "conditions": conditions,
             "seeds": seeds,
             "seed": params.seed,
         },
-        tags={"profile": params.profile},
+        tags={},
     ):
-        scores = pd.DataFrame(_scores(folder, checked, params, extractors=extractors, seeds=seeds))
+        scores = pd.DataFrame(_scores(cases, named, range(params.seed, params.seed + seeds)))
         figure, table = out.with_suffix(".png"), out.with_suffix(".csv")
         with whole_file(table) as temporary:
             scores.to_csv(temporary, index=False, float_format="%.6f")
         degradation_chart(scores, figure)
         with whole_file(out) as temporary:
             temporary.write_text(
-                markdown(scores, title=folder.name, figure=figure.name), encoding="utf-8"
+                markdown(scores, title=", ".join(f.name for f in folders), figure=figure.name),
+                encoding="utf-8",
             )
         runs.log_benchmark(scores, [out, figure, table])
     print(out.read_text(encoding="utf-8"))
 
 
+def _cases(images: LabelledImages, model: FingerprintModel) -> Iterator[_Case]:
+    present = sorted({*images.generators.tolist(), *images.taught_generators.tolist()})
+    left_out = without_trace(model, [name for name in present if name in model.known])
+    yield _Case(f"{images.name} - {NOTHING}", images, left_out)
+    if len(images.taught):
+        wiser = taught(left_out, images.taught, images.taught_generators)
+        yield _Case(f"{images.name} - {SOME}", images, wiser)
+
+
 def _scores(
-    folder: Path,
-    checked: CheckedFolder,
-    params: Params,
-    *,
-    extractors: Sequence[str],
-    seeds: int,
+    cases: Sequence[_Case], conditions: Sequence[str], seeds: Sequence[int]
 ) -> Iterator[dict[str, object]]:
-    development = checked.manifest.split(DEVELOPMENT).drop_duplicates("id")
-    test = checked.manifest.split(TEST).drop_duplicates("id")
-    assert checked.labels is not None
-    truth = checked.labels.drop_duplicates("id").set_index("id").loc[test["id"], "generator"]
-    known, images = load_images(folder, development), load_images(folder, test)
-    cases = list(product((*extractors, CONTENT), range(params.seed, params.seed + seeds)))
     with Progress() as progress:
-        bar = progress.add_task("Benchmark", total=len(cases) * len(NAMES))
-        for name, seed in cases:
-            progress.update(bar, description=f"{name}, seed {seed}")
-            seeded = params.model_copy(update={"seed": seed})
-            extractor = _fitted(name, known, development["generator"], seeded)
-            backend = _backend(extractor, known, development, params, seed=seed)
-            for condition in NAMES:
-                degraded = degrade(images, condition, seed=seed + 1)
-                raw, ids = extractor.embed(degraded), test["id"].to_numpy(dtype=str)
-                content = content_descriptors(degraded)
-                batch = _Batch(
-                    row={"extractor": name, "condition": condition, "seed": seed},
-                    images=backend.reduce(raw, ids, content, views=extractor.views),
-                    raw=raw,
-                    truth=truth.to_numpy(dtype=str),
-                )
-                yield from batch.scores(backend, CLUSTERERS, seed=seed)
-                if condition == CLEAN and name != CONTENT:
-                    for scenario in batch.scenarios(seed=seed):
-                        yield from scenario.scores(backend, (OPEN_WORLD,), seed=seed)
-                progress.advance(bar)
+        bar = progress.add_task("Benchmark", total=len(cases) * len(seeds) * len(conditions))
+        for case in cases:
+            for seed in seeds:
+                for condition in conditions:
+                    progress.update(bar, description=f"{case.name}, {condition}, seed {seed}")
+                    yield from _condition(case, condition, seed=seed)
+                    progress.advance(bar)
 
 
-def _fitted(name: str, images: np.ndarray, generators: pd.Series, params: Params) -> Extractor:
-    """The extractor with the numbers that its search tries first, fitted on development images."""
-    if name == CONTENT:
-        return ContentBaseline()
-    chosen = candidate(name, params)
-    _, labels = np.unique(generators.to_numpy(dtype=str), return_inverse=True)
-    with TemporaryDirectory() as folder:
-        return chosen.fit_final(images, labels, chosen.first, folder=Path(folder))
+def _condition(case: _Case, condition: str, *, seed: int) -> Iterator[dict[str, object]]:
+    """Scores of all images of a folder under one condition; of subsets too, where it is clean."""
+    degraded = degrade(case.images.images, condition, seed=seed + 1)
+    batch = case.model.embed(degraded)
+    truth = case.images.generators
+    row: dict[str, object] = {"condition": condition, "seed": seed}
+    for clusterer in (OPEN_WORLD, *BASELINES):
+        yield from _both_modes(case, batch, truth, row, clusterer)
+    if condition == CLEAN:
+        for name, rows in _subsets(truth, seed=seed):
+            part = {**row, "condition": name}
+            yield from _both_modes(case, batch.rows(rows), truth[rows], part, OPEN_WORLD)
 
 
-def _backend(
-    extractor: Extractor, images: np.ndarray, rows: pd.DataFrame, params: Params, *, seed: int
-) -> BackEnd:
-    names = rows["generator"].to_numpy(dtype=str)
-    conditions = params.active.degradations
-    reference = refer(extractor, images, names, conditions=conditions, seed=seed)
-    return BackEnd.fit(reference, settings=params.model, seed=seed).named()
+def _both_modes(
+    case: _Case, batch: Embedded, truth: np.ndarray, row: dict[str, object], clusterer: str
+) -> Iterator[dict[str, object]]:
+    """One row with the number found out and, where the clusterer takes it, one with it given."""
+    backend = replace(case.model.backend, clusterer=clusterer)
+    generators = len(set(truth.tolist()))
+    for mode, count in (("unknown", None), ("known", generators)):
+        try:
+            labels = backend.together(batch, clusters=count).labels
+        except UserError:
+            continue
+        yield {
+            "series": f"{case.name} - {clusterer} - number {mode}",
+            **row,
+            "ari": adjusted_rand_score(truth, labels),
+            "found": len(set(labels.tolist()) - {UNASSIGNED}),
+            "generators": generators,
+        }
+
+
+def _subsets(truth: np.ndarray, *, seed: int) -> Iterator[tuple[str, np.ndarray]]:
+    """Few images of each generator, unequally many, and each generator alone."""
+    random = np.random.default_rng(seed)
+    names = random.permutation(np.unique(truth))
+    rows = [random.permutation(np.flatnonzero(truth == name)) for name in names]
+    yield f"{FEW} images each", np.concatenate([chosen[:FEW] for chosen in rows])
+    sizes = np.geomspace(LARGEST, SMALLEST, len(rows)).round().astype(int)
+    unequal = [chosen[:size] for chosen, size in zip(rows, sizes, strict=True)]
+    yield f"{LARGEST} to {SMALLEST} images", np.concatenate(unequal)
+    for name, chosen in zip(names, rows, strict=True):
+        yield f"only {name}", chosen

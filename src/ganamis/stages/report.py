@@ -14,7 +14,7 @@ from ganamis.files import read_json, require, try_output, whole_folder
 from ganamis.params import ExtractorName, Params
 from ganamis.report import pictures, wording
 from ganamis.report.benchmark import degradation_chart, shown, table_rows
-from ganamis.report.page import CLUSTERERS, Benchmark, Group, Picture, Report, render
+from ganamis.report.page import Benchmark, Group, Picture, Report, render
 from ganamis.stages.drawings import LINKAGE
 from ganamis.stages.lineage import read_steps
 from ganamis.stages.paths import (
@@ -243,7 +243,7 @@ def read_benchmark(table: Path) -> Benchmark | None:
         file=str(table),
         md5=hashlib.md5(table.read_bytes(), usedforsecurity=False).hexdigest(),
         seeds=int(scores["seed"].nunique()),
-        columns=tuple(f"{e}, {CLUSTERERS.get(c, c)}, number {m}" for e, c, m in shown(scores)),
+        columns=tuple(shown(scores)),
         rows=tuple(table_rows(scores)),
         chart=chart,
     )

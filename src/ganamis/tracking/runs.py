@@ -309,9 +309,9 @@ def log_card(card: Mapping[str, Any], files: Sequence[Path]) -> None:
 
 def log_benchmark(scores: pd.DataFrame, files: Sequence[Path]) -> None:
     """Record a benchmark's mean scores and its files on the active run."""
-    keys = ["extractor", "clusterer", "mode", "condition"]
-    for (extractor, clusterer, mode, condition), rows in scores.groupby(keys):
-        name = f"ari/{extractor}/{clusterer}/{mode}/{condition}"
-        mlflow.log_metric(name, float(rows["ari"].mean()))
+    for (series, condition), rows in scores.groupby(["series", "condition"]):
+        mlflow.log_metric(
+            f"ari/{metric_name(series)}/{metric_name(condition)}", float(rows["ari"].mean())
+        )
     for path in files:
         mlflow.log_artifact(str(path))
