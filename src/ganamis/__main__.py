@@ -172,6 +172,16 @@ def rollback() -> None:
 
 
 @app.command()
+def tidy(
+    remove: Annotated[bool, typer.Option("--remove", help="Remove it; else only say so.")] = False,
+) -> None:
+    """Say what old versions and finished searches hold, and free it on demand."""
+    from ganamis.stages.tidy import tidy
+
+    tidy(remove=remove)
+
+
+@app.command()
 def report() -> None:
     """Write one HTML page of what the pipeline found, readable without a server."""
     from ganamis.params import load_params

@@ -32,6 +32,26 @@ def same_images(first: pd.DataFrame, second: pd.DataFrame) -> bool:
     return one == two
 
 
+def open_world_ari(
+    evidence: pd.DataFrame, *, bootstrap: int, seed: int
+) -> tuple[float, float, float]:
+    """Mean ARI over the open-world folds, and its 95 % bootstrap interval.
+
+    Args:
+        evidence: columns `held_out`, `id`, `generator` and `label`.
+        bootstrap: resamples of the images of each fold.
+    """
+    draws, aris = [], []
+    for _, fold in evidence.sort_values(KEYS).groupby("held_out"):
+        truth, labels = fold["generator"].to_numpy(dtype=str), fold["label"].to_numpy()
+        # Against one cluster of all images, whose index is 0, the difference is the index itself.
+        one = np.zeros_like(labels)
+        draws.append(ari_difference(labels, one, truth, bootstrap=bootstrap, seed=seed))
+        aris.append(adjusted_rand_score(truth, labels))
+    low, high = np.quantile(np.mean(draws, axis=0), [0.025, 0.975]).tolist()
+    return float(np.mean(aris)), low, high
+
+
 def compare(
     challenger: pd.DataFrame,
     champion: pd.DataFrame,

@@ -14,7 +14,7 @@ from ganamis.tracking import runs
 
 LEARNED_FROM, CHANGE = "learned_from", "catalogue.change"
 SHIPPED = "shipped"  # in place of a version: the model of the package
-INHERITED = ("architecture", "clusterer", "data_digest", "training_run", "development_ari_unknown")
+INHERITED = ("ari", "data_digest")
 
 
 def register_learned(

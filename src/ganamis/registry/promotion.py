@@ -33,8 +33,10 @@ from ganamis.registry.versions import (
 from ganamis.tracking.store import local_file
 
 WAIT = 180  # seconds for another promotion or rollback to end
-DECISION = "gate.decision"  # tag of a version: the whole decision, in one write
-MOVE = "gate.move"  # tag of the model: champion and previous before the last move of aliases
+# MLflow's pages leave out tags that begin with `mlflow.`; these two are for programs.
+DECISION = "mlflow.gate.decision"  # of a version: the whole decision, in one write
+MOVE = "mlflow.gate.move"  # of the model: champion and previous before the last move of aliases
+GATE, ROLLBACK = "gate", "rollback"  # of a version, in words
 Rescore = Callable[[Path, ModelVersion], pd.DataFrame]
 
 
@@ -157,21 +159,13 @@ def promote(
 
 def _tags(decision: Decision) -> dict[str, str]:
     """The decision for a reader, and whole for `_recorded`."""
-    ari = difference = "nothing to compare with"
-    if decision.difference is not None:
-        again = ", scored again" if decision.rescored else ""
-        ari = f"{decision.challenger_ari:.4f} against {decision.champion_ari:.4f}{again}"
-        difference = f"{decision.difference:+.4f}, at least {decision.low:+.4f}"
-    return {
-        "gate.outcome": "promoted" if decision.promoted else "not promoted",
-        "gate.reason": decision.reason,
-        "gate.against": "none" if decision.champion is None else f"version {decision.champion}",
-        "gate.ari": ari,
-        "gate.difference": difference,
-        "gate.data_digest": decision.data_digest,
-        "gate.decided_at": decision.decided_at,
-        DECISION: json.dumps(asdict(decision)),
-    }
+    words = "promoted" if decision.promoted else "not promoted"
+    if decision.difference is None:
+        words += f": {decision.reason}"
+    else:
+        words += f": {decision.difference:+.3f} (at least {decision.low:+.3f})"
+        words += f" on version {decision.champion}"
+    return {GATE: words, DECISION: json.dumps(asdict(decision))}
 
 
 def _recorded(version: ModelVersion) -> Decision | None:
@@ -297,9 +291,9 @@ def roll_back() -> Rollback:
                 "'<version>')`"
             )
         done = Rollback(int(previous.version), int(champion.version), _now())
+        words = f"from {done.replaced} to {done.champion}, {done.rolled_back_at}"
         for version in (champion, previous):
-            for key, value in asdict(done).items():
-                client.set_model_version_tag(MODEL, version.version, f"rollback.{key}", str(value))
+            client.set_model_version_tag(MODEL, version.version, ROLLBACK, words)
         _move(client, champion, previous)
     return done
 

@@ -8,6 +8,7 @@ from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import load_model, save_model
 from ganamis.params import Params
 from ganamis.registry import versions
+from ganamis.registry.gate import open_world_ari
 from ganamis.stages.cluster import read_folds
 from ganamis.stages.paths import REGISTER, SELECT, TRAIN, read_ingested
 from ganamis.tracking import runs
@@ -36,6 +37,9 @@ def register(params: Params) -> None:
             settings=model.backend.settings,
             seed=params.seed,
         )
+        ari, low, high = open_world_ari(
+            evidence, bootstrap=params.promote.bootstrap, seed=params.seed
+        )
         with whole_folder(REGISTER) as folder:
             save_model(model, folder / "model")
             version = versions.register(
@@ -50,7 +54,7 @@ def register(params: Params) -> None:
                     ],
                     "data_digest": data.digest,
                     "git_commit": runs.git_tags()["git_commit"],
-                    "development_ari_unknown": f"{chosen['development_ari_unknown']:.4f}",
+                    "ari": f"{ari:.3f} [{low:.3f}, {high:.3f}]",
                 },
             )
             write_json(
