@@ -21,7 +21,7 @@ from ganamis.data.images import read_gray
 from ganamis.extractors.architectures import build_network
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.params import load_params
-from ganamis.stages.attribute import default_extractor
+from ganamis.stages.ship import shipped_extractor
 
 SIDE, DEVELOPMENT, IMAGES = 256, 180, 3000
 SPECTRA, NETWORK = 600, 48  # images timed by each extractor
@@ -74,7 +74,7 @@ def main() -> None:
         images = np.stack([read_gray(path, size=SIDE)[0] for path in paths])
         decoding = len(paths) / (time.perf_counter() - start)
     print(f"whole process: {whole:.1f} s for {IMAGES} images, {IMAGES / whole:.0f} images/s")
-    spectrum = rate(default_extractor(params).embed, images)
+    spectrum = rate(shipped_extractor(params).embed, images)
     model = build_network(
         "vgg19", crop=SIDE, classes=3, weights="none", dropout=0.0, trainable_share=1.0
     )

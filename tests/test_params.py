@@ -98,8 +98,8 @@ BAD: dict[str, tuple[Callable[[Content], None], str]] = {
         "  data.size: Input should be a valid integer, got 256.0",
     ),
     "null": (
-        change("cluster", "largest", value=None),
-        "  cluster.largest: Input should be a valid integer, got None",
+        change("model", "baselines", "largest", value=None),
+        "  model.baselines.largest: Input should be a valid integer, got None",
     ),
     "too small": (
         change(*SEARCH, "trials", value=0),

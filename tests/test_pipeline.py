@@ -60,7 +60,8 @@ def tiny_params() -> dict:
     profile["training"] |= {"epochs": 2, "batch_size": 8}
     for name in params["architectures"]:
         profile["extractors"][name] = {"weights": "none", "crop": 32}
-    params["cluster"] |= {"bootstrap": 50, "permutations": 50, "components": 4}
+    params["cluster"] |= {"bootstrap": 50, "permutations": 50}
+    params["model"]["baselines"] |= {"components": 4}
     return params
 
 
@@ -176,7 +177,7 @@ def test_the_champion_loads_by_alias_and_predicts(finished: Path) -> None:
     model = versions.load_model(f"models:/{versions.MODEL}@{versions.CHAMPION}")
     encoded = [path.read_bytes() for path in sorted((finished / "data/imported/test").glob("*"))]
     answers = model.predict(pd.DataFrame({"image": [*encoded[:3], b"broken"]}))
-    assert list(answers.columns) == ["cluster", "generator", "score", "unknown", "error"]
+    assert list(answers.columns) == ["cluster", "generator", "known", "score", "error"]
     assert (answers["error"][:3] == "").all()
     assert "neither a PNG nor a JPEG" in answers["error"][3] and answers["cluster"][3] == -1
 

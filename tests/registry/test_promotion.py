@@ -17,10 +17,18 @@ import pandas as pd
 import pytest
 
 from ganamis.errors import UserError
+from ganamis.model.storage import ARRAYS_FILE, EXTRACTOR
 from ganamis.registry import promotion
 from ganamis.registry.gate import compare
 from ganamis.registry.promotion import Decision
-from ganamis.registry.versions import CHALLENGER, CHAMPION, MODEL, PREVIOUS, version_of
+from ganamis.registry.versions import (
+    ARTIFACT,
+    CHALLENGER,
+    CHAMPION,
+    MODEL,
+    PREVIOUS,
+    version_of,
+)
 from ganamis.tracking import runs
 from tests.serving.tiny_model import register_version
 
@@ -57,7 +65,7 @@ def registered(tmp_path_factory: pytest.TempPathFactory) -> Path:
         assert int(version.version) == number + 1
         if number + 1 == DAMAGED:
             path = mlflow.artifacts.download_artifacts(version.source)
-            (Path(path) / "artifacts" / "assignment.npz").write_bytes(b"no longer an archive")
+            (Path(path) / "artifacts" / ARTIFACT / ARRAYS_FILE).write_bytes(b"no longer an archive")
     return folder
 
 
@@ -77,7 +85,7 @@ def store(registered: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> 
 
 def promote(number: int, digest: str = DIGEST) -> Decision:
     def rescore(folder: Path, champion: object) -> pd.DataFrame:
-        assert (folder / "spectrum.json").is_file()
+        assert (folder / EXTRACTOR / "spectrum.json").is_file()
         return table(0.5)
 
     return promotion.promote(number, data_digest=digest, rescore=rescore, **GATE)
@@ -197,7 +205,7 @@ def test_a_server_that_does_not_answer_is_not_an_empty_registry(
         away = f"http://127.0.0.1:{unused.getsockname()[1]}"
         mlflow.set_registry_uri(away)
         for ask in (lambda: version_of(CHAMPION), lambda: promote(BAD), promotion.roll_back):
-            with pytest.raises(UserError, match=f"registry at '{away}' does not answer"):
+            with pytest.raises(UserError, match=f"server at '{away}' stopped answering"):
                 ask()
     mlflow.set_registry_uri(f"sqlite:///{store}")
     assert state() == (GOOD, None)

@@ -1,5 +1,6 @@
 """The served model behind a real server: right answers, and nothing else for malformed requests."""
 
+import io
 import json
 import os
 import socket
@@ -9,11 +10,20 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import numpy as np
 import pytest
 import requests
+from PIL import Image
 
 from tests.builders import PARAMS, encode, noise
-from tests.serving.tiny_model import MARK, good_image, malformed, register_champion, request
+from tests.serving.tiny_model import (
+    MARK,
+    good_image,
+    malformed,
+    register_champion,
+    request,
+    tiny_model,
+)
 
 ROOT = Path(__file__).parents[2]
 HEADERS = {"Content-Type": "application/json"}
@@ -73,7 +83,7 @@ def test_every_form_gives_the_same_answers(server: str, form: str) -> None:
     assert answer.status_code == 200
     rows = answer.json()["predictions"]
     assert [row["generator"] for row in rows] == ["gan0", "gan1", "gan2"]
-    assert all(0 <= row["score"] <= 1 and not row["unknown"] and not row["error"] for row in rows)
+    assert all(0 <= row["score"] <= 1 and row["known"] and not row["error"] for row in rows)
 
 
 def test_a_bad_image_spoils_its_own_row_only(server: str) -> None:
@@ -81,8 +91,51 @@ def test_a_bad_image_spoils_its_own_row_only(server: str) -> None:
     answer = ask(server, request([good_image(1), b"broken", jpeg, good_image(2)]))
     rows = answer.json()["predictions"]
     assert [bool(row["error"]) for row in rows] == [False, True, False, False]
-    assert rows[1]["cluster"] == -1 and rows[1]["unknown"] and rows[1]["score"] == 0
+    assert rows[1]["cluster"] == -1 and not rows[1]["known"] and rows[1]["score"] == 0
     assert [rows[0]["generator"], rows[3]["generator"]] == ["gan1", "gan2"]
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("clusters", [0, 2])
+def test_a_folder_together_is_answered_as_the_model_itself_does(
+    server: str, form: str, clusters: int
+) -> None:
+    images = [good_image(seed) for seed in range(40, 58)]
+    params = {"together": True, "clusters": clusters}
+    answer = ask(server, request([*images, b"broken"], form, params=params))
+    assert answer.status_code == 200
+    *rows, last = answer.json()["predictions"]
+    model = tiny_model()
+    batch = model.embed(np.stack([np.asarray(Image.open(io.BytesIO(i))) for i in images]))
+    found = model.together(batch, clusters=clusters or None)
+    assert [row["cluster"] for row in rows] == found.labels.tolist()
+    assert [row["generator"] for row in rows] == found.names.tolist()
+    assert [row["known"] for row in rows] == found.known.tolist()
+    assert [row["score"] for row in rows] == pytest.approx(found.scores.tolist(), abs=0.01)
+    assert last["cluster"] == -1 and last["error"]
+
+
+def test_parameters_left_out_mean_one_image_at_a_time(server: str) -> None:
+    images = [good_image(seed) for seed in range(4)]
+    expected = ask(server, request(images)).json()
+    for params in ({}, {"together": False}, {"clusters": 0}):
+        assert ask(server, request(images, params=params)).json() == expected
+
+
+@pytest.mark.parametrize(
+    "params",
+    [
+        *(None, [], "together", 1, {"clusters": 2}, {"together": False, "clusters": 2}),
+        *({"together": 1}, {"together": "true"}, {"together": None}, {MARK: True}),
+        *({"together": True, "clusters": wrong} for wrong in (-1, 3, 10**30, 1.0, "2", True, None)),
+        {"together": True, "clusters": 2, MARK: 0},
+    ],
+    ids=repr,
+)
+def test_wrong_parameters_are_refused(server: str, params: object) -> None:
+    answer = ask(server, request([good_image(0), good_image(1)], params=params))
+    assert answer.status_code == 400 and "params" in answer.json()["message"]
+    assert MARK not in answer.text
 
 
 def test_too_much_is_refused(server: str) -> None:

@@ -3,63 +3,59 @@
 import base64
 import json
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mlflow
 import numpy as np
 import pandas as pd
 import pytest
-from ganamis.attribution.assignment import SpaceSettings, fit_assignment
 from mlflow.entities.model_registry import ModelVersion
 from PIL import Image
 
-from ganamis.contracts import Reference, view_means
 from ganamis.extractors.spectrum import Spectrum
+from ganamis.model.catalogue import fit_on_images
+from ganamis.model.fingerprint import FingerprintModel
+from ganamis.model.storage import save_model
 from ganamis.registry import versions
 from ganamis.tracking import runs
 from tests.builders import PARAMS, encode, noise, raw_png
 
 SIZE = 64
 MARK = "LEAKMARK"  # sent in malformed requests; no answer may hold it
+NO_PARAMS = object()  # a request without parameters; one may hold None
 Request = tuple[bytes, dict[str, str]]
 
 
-def register_version(folder: Path, evidence: pd.DataFrame, *, digest: str) -> ModelVersion:
+def register_version(
+    folder: Path, evidence: pd.DataFrame, *, digest: str, conditions: Sequence[str] = ("clean",)
+) -> ModelVersion:
     """A spectrum and three noise generators of different contrast, registered in `folder`."""
-    if not (folder / "bundle").exists():
-        _save_bundle(folder / "bundle")
+    bundle = folder / f"bundle-{'-'.join(conditions)}"
+    if not bundle.exists():
+        save_model(tiny_model(conditions), bundle)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         patch.delenv("MLFLOW_TRACKING_URI", raising=False)
         with runs.stage_run("register", name="tiny", params={}, tags={}):
             return versions.register(
-                folder / "bundle",
+                bundle,
                 evidence,
-                size=SIZE,
                 limits=PARAMS.serve.model_dump(),
                 tags={"data_digest": digest, "clusterer": "open_world"},
             )
 
 
-def _save_bundle(bundle: Path) -> None:
-    images = np.stack([(noise(s, size=SIZE) // (1 + s % 3)) for s in range(36)])
-    names = np.array([f"gan{s % 3}" for s in range(36)])
-    extractor = Spectrum(grid=2, periods=(16,), threads=1)
-    features = extractor.embed(images)
-    assignment = fit_assignment(
-        features,
-        np.arange(36) % 3,
-        Reference(view_means(features, extractor.views), names),
-        [],
-        views=extractor.views,
-        settings=SpaceSettings(components=20, shrinkage=0.1),
-        parts=4,
+def tiny_model(conditions: Sequence[str] = ("clean",)) -> FingerprintModel:
+    """What `register_version` registers."""
+    return fit_on_images(
+        Spectrum(grid=2, periods=(16,), threads=1),
+        np.stack([noise(s, size=SIZE) // (1 + s % 3) for s in range(36)]),
+        np.array([f"gan{s % 3}" for s in range(36)]),
+        conditions=conditions,
+        settings=PARAMS.model,
         seed=0,
     )
-    (bundle / "extractor").mkdir(parents=True)
-    extractor.save(bundle / "extractor")
-    assignment.save(bundle / "assignment.npz")
 
 
 def register_champion(folder: Path) -> None:
@@ -75,7 +71,9 @@ def good_image(seed: int) -> bytes:
     return encode(noise(seed, size=SIZE) // (1 + seed % 3))
 
 
-def request(images: list[object], form: str = "dataframe_records") -> bytes:
+def request(
+    images: list[object], form: str = "dataframe_records", *, params: object = NO_PARAMS
+) -> bytes:
     texts = [base64.b64encode(i).decode() if isinstance(i, bytes) else i for i in images]
     rows = [{"image": text} for text in texts]
     content: object = rows
@@ -83,7 +81,8 @@ def request(images: list[object], form: str = "dataframe_records") -> bytes:
         content = {"columns": ["image"], "data": [[text] for text in texts]}
     elif form == "inputs":
         content = {"image": texts}
-    return json.dumps({form: content}).encode()
+    extra = {} if params is NO_PARAMS else {"params": params}
+    return json.dumps({form: content, **extra}).encode()
 
 
 def malformed(count: int, *, seed: int) -> Iterator[Request]:
@@ -96,7 +95,7 @@ def malformed(count: int, *, seed: int) -> Iterator[Request]:
     good = request([png])
     junk: list[object] = [None, 1, 1e308, True, [], {}, [[MARK]], {"image": MARK}, MARK, "\ud800"]
     for index in range(count):
-        kind = index % 8
+        kind = index % 9
         if kind == 0:  # bytes of the JSON changed, cut or doubled
             body = bytearray(good)
             for _ in range(draw.randint(1, 5)):
@@ -137,5 +136,14 @@ def malformed(count: int, *, seed: int) -> Iterator[Request]:
                 draw.choice([good, b"image\n" + MARK.encode()]),
                 {"Content-Type": draw.choice(types)},
             )
+        elif kind == 7:  # parameters of every kind, with good images and bad
+            params = draw.choice([*junk, {"together": draw.choice([*junk, True, False, 0])}])
+            if draw.random() < 0.7:
+                clusters = draw.choice([*junk, -1, 0, 1, 2, 3, 10**40, 1.5, "2"])
+                params = {"together": draw.choice([True, True, False, 1]), "clusters": clusters}
+            if draw.random() < 0.2 and isinstance(params, dict):
+                params = {**params, draw.choice([MARK, "", "size", "seed"]): draw.choice(junk)}
+            cells = [png, draw.choice([png, b"broken", good_image(5), bomb])]
+            yield request(cells, params=params), json_type
         else:  # text that is no base64
             yield request([MARK + "!" * draw.randint(1, 9)]), json_type

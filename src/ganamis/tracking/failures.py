@@ -18,6 +18,7 @@ from ganamis.tracking.store import VARIABLE, check_local, local_file, shown
 SECONDS = 5  # for a server's first answer
 MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations" / "versions"
 SCHEMA = re.compile(r"found version (\w+), but expected|identified by '(\w+)'")
+SERVER = re.compile(r"API request to (\w+://[^/\s]+)")
 ELSEWHERE = f"or set {VARIABLE} to another store"
 
 
@@ -111,6 +112,8 @@ def explain(error: Exception) -> UserError | None:
     if "database is locked" in text:
         return UserError(f"the store '{where}' is in use by another process; try again later")
     if "API request to" in text or "Max retries" in text:
+        asked = SERVER.search(text)  # the registry's may be another than the tracking server's
+        where = shown(asked[1]) if asked else where
         return UserError(
             f"the tracking server at '{where}' stopped answering ({_kind(error)}); start it again, "
             "and run the command again"
