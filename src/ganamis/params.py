@@ -253,6 +253,7 @@ class Simulated(Strict):
     """The network taught on simulated generators; see extractors/simulated_training.py.
 
     generators, crops, siblings, sides: of a batch; siblings are generators of one family.
+    dimensions: of each part's projection, learned on `taught_images` of every generator.
     draws, draw: sets of so many generators of the held-out world that judge a checkpoint.
     """
 
@@ -270,6 +271,8 @@ class Simulated(Strict):
     crops: int = Field(ge=2)
     siblings: int = Field(ge=1)
     sides: list[Annotated[int, Field(ge=64, le=240)]] = Field(min_length=1)
+    dimensions: int = Field(ge=2)
+    taught_images: int = Field(ge=4)
     draws: int = Field(ge=1)
     draw: int = Field(ge=2)
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 
 from ganamis.errors import UserError
+from ganamis.extractors.discriminant import STEADY, discriminant_axes, learn
 from ganamis.extractors.fusion import Fusion
 from ganamis.extractors.loading import load_extractor
 from ganamis.extractors.residual_network import HIGH_PASS
 from ganamis.extractors.simulated_batches import BatchPlan, draw_batch
-from ganamis.extractors.simulated_judgement import held_out_score, within_generators
+from ganamis.extractors.simulated_judgement import held_out_score
 from ganamis.extractors.simulated_network import (
     LEAK,
     LOG_FLOOR,
@@ -24,7 +25,7 @@ from ganamis.extractors.simulated_network import (
 from ganamis.extractors.simulated_training import Trainer, TrainingPlan, trained_arrays
 from ganamis.extractors.spectrum import Spectrum
 from ganamis.simulation.postprocessing import draw_process
-from ganamis.simulation.worlds import World
+from ganamis.simulation.world import World
 
 SHAPE = Shape(channels=(6, 8), sizes=(6, 3), strides=(2, 2), grid=3)
 PLAN = TrainingPlan(
@@ -172,13 +173,29 @@ def test_post_processing_keeps_size_and_type() -> None:
         assert processed.shape == image.shape and processed.dtype == np.uint8
 
 
-def test_held_out_generators_that_differ_score_one_and_equal_ones_nothing() -> None:
-    spectrum = Spectrum(grid=1, periods=(16,), threads=1)
+def test_held_out_generators_that_differ_score_one_and_equal_ones_nothing(tmp_path: Path) -> None:
     world = filtered_world(8, 10)
     alike = World(world.images[[0] * 8], world.families, world.kinds, world.content)
-    whitening = within_generators(spectrum, world, generators=8, seed=1)
+    spectrum = Spectrum(grid=1, periods=(16,), threads=1)
+    learned = learn(spectrum, [world], dimensions=5, images=8, seed=1)
     for judged, low, high in ((world, 0.95, 1.0), (alike, -0.2, 0.2)):
-        scores = held_out_score(
-            spectrum, whitening, judged, conditions=("clean",), draws=2, draw=4, seed=1
-        )
+        scores = held_out_score(learned, judged, conditions=("clean",), draws=2, draw=4, seed=1)
         assert low <= scores["clean"] <= high
+    learned.save(tmp_path)
+    images = world.images[0]
+    found = load_extractor(tmp_path).embed(images)
+    assert found.shape == (10, 5)
+    np.testing.assert_allclose(found, learned.embed(images), atol=0.05)
+
+
+def test_axes_have_unit_variance_within_and_are_scaled_by_that_between() -> None:
+    random = np.random.default_rng(9)
+    means = random.normal(size=(400, 1, 3)) * (3.0, 1.0, 0.1)
+    features = (means + random.normal(size=(400, 12, 3))) * (2.0, 5.0, 0.3) + 7.0
+    centre, axes = discriminant_axes(features, dimensions=2)
+    np.testing.assert_allclose(centre, features.mean(axis=(0, 1)), atol=1e-4)
+    points = (features - centre) @ axes
+    within = points.var(axis=1, ddof=1).mean(axis=0)
+    between = np.array([9.0, 1.0])
+    np.testing.assert_allclose(within, between / (between + STEADY), rtol=0.1)
+    np.testing.assert_allclose(points.mean(axis=1).var(axis=0) / within, between, rtol=0.2)

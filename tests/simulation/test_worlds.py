@@ -10,7 +10,8 @@ from sklearn.metrics import adjusted_rand_score
 
 from ganamis.simulation.content import draw_bank
 from ganamis.simulation.generators import KEPT_OUT, KINDS, draw_family
-from ganamis.simulation.worlds import World, draw_world
+from ganamis.simulation.world import World
+from ganamis.simulation.worlds import draw_world
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ganamis.simulation.postprocessing import Process, draw_process, unprocessed
-from ganamis.simulation.worlds import World
+from ganamis.simulation.world import World
 
 MARGIN = 16  # pixels beyond a crop that are processed with it, so that borders and grids move
 TRIES = 3  # places looked at for each crop; the one with the most contrast is taken

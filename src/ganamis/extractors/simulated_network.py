@@ -138,10 +138,5 @@ class SimulatedNetwork:
 
 
 def shipped_folder() -> Path:
-    """Where the network lies that comes with the package."""
+    """Where the extractor lies that comes with the package."""
     return Path(str(resources.files("ganamis.extractors").joinpath(SHIPPED)))
-
-
-def shipped_network() -> SimulatedNetwork:
-    """The network that comes with the package; `weights/card.json` says how it was made."""
-    return SimulatedNetwork.load(shipped_folder())

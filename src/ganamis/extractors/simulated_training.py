@@ -15,7 +15,7 @@ from ganamis.extractors.residual_network import HIGH_PASS, contrastive_loss
 from ganamis.extractors.simulated_batches import BatchPlan, draw_batch
 from ganamis.extractors.simulated_network import LEAK, LOG_FLOOR, SOFT, Shape
 from ganamis.files import whole_file
-from ganamis.simulation.worlds import World
+from ganamis.simulation.world import World
 
 STATE_FILE = "state.npz"
 AVERAGE = 0.998  # of the weights, which are read instead of the last step's

@@ -48,6 +48,20 @@ class Finish:
         return np.clip(whole, 0, 255).astype(np.uint8)
 
 
+PLAIN = Finish(
+    sharpen=0.0,
+    sharpen_px=1.0,
+    blur_px=(0.0, 0.0),
+    grain=0.0,
+    kernel=np.zeros((5, 5), np.float32),
+    follows=0.0,
+    black=0.0,
+    white=255.0,
+    gamma=1.0,
+    rounding="nearest",
+)
+
+
 def _kernel(random: np.random.Generator) -> np.ndarray:
     kernel = random.standard_normal((5, 5)) * np.exp(
         -random.uniform(0.1, 1.5) * np.hypot(*np.mgrid[-2:3, -2:3])
@@ -60,6 +74,9 @@ def _sometimes(random: np.random.Generator, share: float, low: float, high: floa
 
 
 def draw_finish(random: np.random.Generator) -> Finish:
+    """A random finish; half of them only round, as most networks do."""
+    if random.random() < 0.5:
+        return PLAIN
     blur = _sometimes(random, 0.3, 0.2, 0.7)
     return Finish(
         sharpen=_sometimes(random, 0.3, 0.1, 0.9),

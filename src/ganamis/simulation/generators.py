@@ -24,12 +24,12 @@ from ganamis.simulation.spectra import SpectralEnlarger, draw_spectral
 
 # Shares in a training world; the kinds kept out of it stand in held-out worlds beside them.
 KINDS = {
-    "trained": 0.34,  # super-resolvers with a brief training
-    "untrained": 0.2,  # interpolation and random layers, high-passed
-    "decoder": 0.22,  # from codes an eighth as large, with noise
-    "denoiser": 0.1,  # a network that takes noise away, several times
-    "restorer": 0.07,
-    "patches": 0.07,
+    "trained": 0.45,  # super-resolvers with a brief training
+    "untrained": 0.15,  # interpolation and random layers, high-passed
+    "decoder": 0.2,  # from codes an eighth as large, with noise
+    "denoiser": 0.08,  # a network that takes noise away, several times
+    "restorer": 0.06,
+    "patches": 0.06,
 }
 KEPT_OUT = {"spectral": 0.5, "attention": 0.5}
 Stage = PatchDecoder | Restorer | SpectralEnlarger
@@ -128,8 +128,8 @@ def draw_architecture(random: np.random.Generator, kind: str, bank: np.ndarray) 
         )
         school = draw_school(random, steps=70)
     elif kind == "trained":
-        network = draw_network(random, scale=scale, width=14)
-        school = draw_school(random, steps=70)
+        network = draw_network(random, scale=scale, width=16)
+        school = draw_school(random, steps=110)
     elif kind == "untrained":
         network = replace(
             draw_network(random, scale=scale, width=8),

@@ -6,18 +6,24 @@ from pathlib import Path
 
 import numpy as np
 
+from ganamis.contracts import Extractor
+from ganamis.extractors.discriminant import Discriminant, learn
+from ganamis.extractors.fusion import Fusion
+from ganamis.extractors.residual_statistics import ResidualStatistics
 from ganamis.extractors.simulated_batches import BatchPlan
-from ganamis.extractors.simulated_judgement import held_out_score, within_generators
+from ganamis.extractors.simulated_judgement import held_out_score
 from ganamis.extractors.simulated_network import (
     Shape,
     SimulatedNetwork,
     shipped_folder,
 )
 from ganamis.extractors.simulated_training import Trainer, TrainingPlan
+from ganamis.extractors.spectrum import Spectrum
 from ganamis.files import whole_folder, write_json
 from ganamis.params import Params, SimulatedWorld
 from ganamis.simulation.content import draw_bank
-from ganamis.simulation.worlds import World, draw_world
+from ganamis.simulation.world import World
+from ganamis.simulation.worlds import draw_world
 from ganamis.stages.paths import WORK
 
 JUDGED = 8  # checkpoints, evenly spaced, that are judged
@@ -40,15 +46,48 @@ def train_simulated(params: Params) -> None:
         print(f"step {step} of {plan.steps}: loss {loss:.3f}", flush=True)
 
     trainer.run([teaching], report)
-    scores = {
-        path.name: judge(SimulatedNetwork.load(path), teaching, held_out, params)
+    networks = {
+        int(path.name): _projected(SimulatedNetwork.load(path), teaching, params)
         for path in sorted((folder / "checkpoints").iterdir())
     }
-    best = max(scores, key=lambda name: np.mean(list(scores[name].values())))
+    scores = {step: judge(network, held_out, params) for step, network in networks.items()}
+    best = max(scores, key=lambda step: np.mean(list(scores[step].values())))
+    fusion = fused(networks[best], teaching, params)
     with whole_folder(shipped_folder()) as target:
-        SimulatedNetwork.load(folder / "checkpoints" / best).save(target)
-        write_json(target / "card.json", _card(params, int(best), scores[best]))
-    print(f"Wrote '{shipped_folder()}': {scores[best]}")
+        fusion.save(target)
+        card = {
+            "command": "python -m ganamis train-simulated",
+            "seed": params.seed,
+            "step": best,
+            "numbers": numbers.model_dump(),
+            "held_out": {"network": scores[best], "fusion": judge(fusion, held_out, params)},
+            "score": "adjusted Rand index, number of generators given, none of them trained on",
+        }
+        write_json(target / "card.json", card)
+    print(f"Wrote '{shipped_folder()}': {card['held_out']}")
+
+
+def _projected(extractor: Extractor, teaching: World, params: Params) -> Discriminant:
+    numbers = params.simulated
+    return learn(
+        extractor,
+        [teaching],
+        dimensions=numbers.dimensions,
+        images=numbers.taught_images,
+        seed=params.seed,
+    )
+
+
+def fused(network: Discriminant, teaching: World, params: Params) -> Fusion:
+    """The network beside residual statistics and spectra, each whitened on its own."""
+    grid = params.simulated.grid
+    first = params.active.extractors.spectrum.first_trial
+    others = (
+        ResidualStatistics(grid=grid),
+        Spectrum(grid=grid, periods=(first.fine, first.coarse), threads=1),
+    )
+    parts = (network, *(_projected(other, teaching, params) for other in others))
+    return Fusion(parts, (1.0,) * len(parts))
 
 
 def training_plan(params: Params) -> TrainingPlan:
@@ -63,18 +102,12 @@ def training_plan(params: Params) -> TrainingPlan:
     )
 
 
-def judge(
-    network: SimulatedNetwork, teaching: World, held_out: World, params: Params
-) -> dict[str, float]:
+def judge(extractor: Extractor, held_out: World, params: Params) -> dict[str, float]:
     """Scores on the held-out world, one for each condition; nothing else is looked at."""
     numbers = params.simulated
-    whitening = within_generators(
-        network, teaching, generators=numbers.held_out.generators, seed=params.seed
-    )
     some = replace(held_out, images=held_out.images[:, : numbers.teaching.images])
     return held_out_score(
-        network,
-        whitening,
+        extractor,
         some,
         conditions=CONDITIONS,
         draws=numbers.draws,
@@ -101,14 +134,3 @@ def _world(folder: Path, numbers: SimulatedWorld, *, seed: int, kept_out: bool) 
                 kept_out=kept_out,
             )
     return World.load(folder)
-
-
-def _card(params: Params, step: int, scores: dict[str, float]) -> dict[str, object]:
-    return {
-        "command": "python -m ganamis train-simulated",
-        "seed": params.seed,
-        "step": step,
-        "numbers": params.simulated.model_dump(),
-        "held_out": scores,
-        "score": "adjusted Rand index, number of generators given, generators never trained on",
-    }
