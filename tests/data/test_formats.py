@@ -120,6 +120,11 @@ SAME: dict[str, tuple[Callable[[], bytes], np.ndarray, dict[str, object]]] = {
         by_hand(HU),
         {"window": LUNG},
     ),
+    "DICOM, its preamble that of a TIFF": (
+        lambda: b"II*\0" + dicom_bytes(GRAY)[4:],
+        GRAY,
+        {},
+    ),
     "DICOM, 8 bits": (lambda: dicom_bytes(GRAY), GRAY, {}),
     "DICOM, inverted": (
         lambda: dicom_bytes(GRAY, PhotometricInterpretation="MONOCHROME1"),
@@ -301,6 +306,11 @@ SKIPPED: dict[str, tuple[Callable[[], bytes], str]] = {
         lambda: encapsulated(b"\xff\xd8\xff\xd9", JPEGLosslessSV1),
         f"is compressed as {JPEGLosslessSV1.name}, for which no decoder is installed; "
         "install python-gdcm (`pip install ganamis[dicom]`)",
+    ),
+    "broken code": (
+        lambda: encapsulated(b"\xff\x4f\xff\x51", JPEG2000Lossless),
+        f"is damaged, or compressed in a kind of {JPEG2000Lossless.name} that no decoder here "
+        "knows; install python-gdcm (`pip install ganamis[dicom]`)",
     ),
     "palette": (
         lambda: dicom_bytes(GRAY, PhotometricInterpretation="PALETTE COLOR"),

@@ -22,6 +22,7 @@ DEFLATED = b"1.2.840.10008.1.2.1.99"  # would be inflated whole, whatever its si
 HEADER_ROOM = 2**23  # bytes that a file may have beside its pixels
 MONOCHROME = ("MONOCHROME1", "MONOCHROME2")
 COLOURED = ("RGB", "YBR_FULL", "YBR_FULL_422", "YBR_ICT", "YBR_RCT")
+INSTALL = "install python-gdcm (`pip install ganamis[dicom]`)"
 TAGS = (
     "Modality",
     "SamplesPerPixel",
@@ -143,22 +144,9 @@ def _rescale(image: Any, *, frame: int) -> tuple[float, float]:
 
 
 def _frames(image: Any, reading: Reading) -> Iterator[Frame]:
-    from pydicom.pixels import apply_modality_lut, get_decoder, iter_pixels
-    from pydicom.uid import UID_dictionary
+    from pydicom.pixels import apply_modality_lut
 
-    syntax = image.file_meta.TransferSyntaxUID
-    if syntax not in UID_dictionary:  # its name would be whatever stands there
-        raise ImageError(DAMAGED)
-    try:
-        available = get_decoder(syntax).is_available
-    except NotImplementedError:
-        available = False
-    if not available:
-        raise ImageError(
-            f"is compressed as {syntax.name}, for which no decoder is installed; "
-            "install python-gdcm (`pip install ganamis[dicom]`)"
-        )
-    for number, stored in enumerate(iter_pixels(image)):
+    for number, stored in enumerate(_stored(image)):
         if image.SamplesPerPixel == 3:
             yield Frame(*gray_or_luma(Image.fromarray(stored)))
             continue
@@ -173,3 +161,28 @@ def _frames(image: Any, reading: Reading) -> Iterator[Frame]:
         dark = image.PhotometricInterpretation == "MONOCHROME1"  # the lowest value is white
         pixels = np.ascontiguousarray(255 - gray if dark else gray)
         yield Frame(pixels, windowed=not _is_gray(image))
+
+
+def _stored(image: Any) -> Iterator[np.ndarray]:
+    """The frames as they are stored, decompressed."""
+    from pydicom.pixels import get_decoder, iter_pixels
+    from pydicom.uid import UID_dictionary
+
+    syntax = image.file_meta.TransferSyntaxUID
+    if syntax not in UID_dictionary:  # its name would be whatever stands there
+        raise ImageError(DAMAGED)
+    try:
+        available = get_decoder(syntax).is_available
+    except NotImplementedError:
+        available = False
+    if not available:
+        raise ImageError(
+            f"is compressed as {syntax.name}, for which no decoder is installed; {INSTALL}"
+        )
+    try:
+        yield from iter_pixels(image)
+    except RuntimeError:  # every decoder gave up
+        raise ImageError(
+            f"is damaged, or compressed in a kind of {syntax.name} that no decoder here knows; "
+            f"{INSTALL}"
+        ) from None

@@ -20,8 +20,8 @@ TIFF_SIGNATURES = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 FORMATS: tuple[tuple[Callable[[bytes], bool], Format], ...] = (
     (lambda head: head.startswith(PNG_SIGNATURE), Png()),
     (lambda head: head.startswith(JPEG_SIGNATURE), Jpeg()),
+    (dicom.recognises, dicom.Dicom()),  # before TIFF: a DICOM preamble may be that of a TIFF
     (lambda head: head.startswith(TIFF_SIGNATURES), Tiff()),
-    (dicom.recognises, dicom.Dicom()),
     (nifti.recognises, nifti.Nifti()),
 )
 
