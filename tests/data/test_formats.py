@@ -176,7 +176,7 @@ def test_volumes_are_cut_across_a_named_axis(
     for number in (0, 17, len(images) - 1):
         np.testing.assert_array_equal(images[number], LUNG.apply(take(volume, number)))
     assert folder.size == images[0].shape[::-1]
-    assert [item.path for item in folder.asked] == [f"x[{n}]" for n in range(len(images))]
+    assert [item.path for item in folder.asked] == [f"x[{n:02}]" for n in range(len(images))]
 
 
 def test_a_volume_that_lies_otherwise_gives_the_same_slices(tmp_path: Path) -> None:

@@ -323,6 +323,7 @@ def _one_size(
 
 
 def _items(name: str, format: Format, seen: Look) -> Iterator[Item]:
+    digits = len(str(seen.frames - 1))  # so that names are in the order of the frames
     for frame in range(seen.frames):
-        path = shown(name) if seen.frames == 1 else f"{shown(name)}[{frame}]"
+        path = shown(name) if seen.frames == 1 else f"{shown(name)}[{frame:0{digits}}]"
         yield Item(path, name, format, frame, _generator(name))
