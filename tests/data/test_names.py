@@ -1,27 +1,6 @@
 """Names that people gave, fit to be written and joined, and never two alike."""
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from ganamis.data.names import PLAIN_ID, generator_id, shown, submission_ids
-
-
-def test_plain_names_are_their_own_ids() -> None:
-    for name in ("gan0", "StyleGAN2", "vq-gan_v1.2", "unknown-1"):
-        assert generator_id(name) == name
-
-
-def test_free_text_becomes_letters_and_a_digest() -> None:
-    assert generator_id("StyleGAN2 (ADA, 256px)") == "stylegan2-ada-256px-d91fac4bd28b"
-    assert generator_id("\u751f\u6210\u5668") == "e3d0232a95df"
-    assert PLAIN_ID.fullmatch(generator_id("x/" * 100))
-
-
-@given(st.lists(st.text(min_size=1), unique=True, max_size=20))
-def test_no_two_names_share_an_id(names: list[str]) -> None:
-    ids = [generator_id(name) for name in names]
-    assert len(set(ids)) == len(names)
-    assert all(PLAIN_ID.fullmatch(identity) for identity in ids)
+from ganamis.data.names import shown, submission_ids
 
 
 def test_ids_of_a_submission_are_unique() -> None:

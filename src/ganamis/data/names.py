@@ -1,13 +1,10 @@
-"""Names that people gave to files and generators, made fit to be written, printed and joined."""
+"""Names that people gave to files, made fit to be written, printed and joined."""
 
-import hashlib
 import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import PurePosixPath
 
-LONGEST_ID = 60
-PLAIN_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]*")
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 
 
@@ -18,19 +15,6 @@ def shown(path: str) -> str:
     """
     readable = path.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
     return CONTROL.sub(lambda found: f"\\x{ord(found[0]):02x}", readable)
-
-
-def generator_id(name: str) -> str:
-    """A key for the free text by which people call a generator: letters, digits, `_`, `.`, `-`.
-
-    A name of these alone is its own key; any other gets its letters and a digest of the whole
-    name, so that two names never share a key.
-    """
-    if PLAIN_ID.fullmatch(name) and len(name) <= LONGEST_ID:
-        return name
-    letters = re.sub(r"[^A-Za-z0-9]+", "-", name).strip("-").lower()[: LONGEST_ID - 13]
-    digest = hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:12]
-    return f"{letters}-{digest}" if letters else digest
 
 
 def submission_ids(paths: Sequence[str]) -> list[str]:
