@@ -202,6 +202,9 @@ def attribute(
     submission: Annotated[
         Path | None, typer.Option(help="Where to write the challenge's own form as well.")
     ] = None,
+    report: Annotated[
+        Path | None, typer.Option(help="Where to write a page to look at: one HTML file.")
+    ] = None,
     size: Size = None,
     window: Window = None,
     axis: Axis = None,
@@ -212,7 +215,13 @@ def attribute(
 
     reading = parse_reading(size=size, window=window, axis=axis)
     attribute(
-        folder, out=out, clusters=clusters, model=model, submission=submission, reading=reading
+        folder,
+        out=out,
+        clusters=clusters,
+        model=model,
+        submission=submission,
+        report=report,
+        reading=reading,
     )
 
 

@@ -8,7 +8,8 @@ import pandas as pd
 import pytest
 
 from ganamis.report import wording
-from ganamis.report.page import Group, Picture, Report, Step, and_list, count, number, render
+from ganamis.report.page import Report, Step, render
+from ganamis.report.parts import Group, Picture, and_list, count, number
 from ganamis.report.pictures import example
 from tests.builders import noise
 

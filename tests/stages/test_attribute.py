@@ -30,5 +30,6 @@ def test_outputs_are_tried_before_the_folder_is_read(tmp_path: Path) -> None:
                 clusters="auto",
                 model=None,
                 submission=submission,
+                report=None,
                 reading=Reading(),
             )

@@ -8,6 +8,7 @@ import numpy as np
 from ganamis.contracts import CLEAN, Extractor, Reference, view_means
 from ganamis.data.degradations import degrade
 from ganamis.errors import UserError
+from ganamis.extractors.power_spectra import mean_spectra
 from ganamis.model.backend import BackEnd
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import ModelSettings
@@ -50,7 +51,7 @@ def fit_on_images(
     """A calibrated model of the generators of `[M, H, W]` uint8 images; see `refer`."""
     reference = refer(extractor, images, generators, conditions=conditions, seed=seed)
     backend = BackEnd.fit(reference, settings=settings, seed=seed).calibrated()
-    return FingerprintModel(extractor, backend)
+    return FingerprintModel(extractor, backend, mean_spectra(images, np.asarray(generators)))
 
 
 def learn(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> FingerprintModel:
@@ -84,7 +85,8 @@ def learn(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -
         nuisance=backend.nuisance.joined(copies, more.generators),
         known=tuple(sorted({*model.known, *names.tolist()})),
     )
-    return replace(model, backend=wider.calibrated())
+    spectra = {**model.spectra, **mean_spectra(images, more.generators)}
+    return replace(model, backend=wider.calibrated(), spectra=spectra)
 
 
 def forget(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
@@ -100,7 +102,8 @@ def forget(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
             f"{', '.join(map(repr, model.known)) or 'nobody'}"
         )
     left = tuple(name for name in model.known if name not in names)
-    return replace(model, backend=replace(model.backend, known=left))
+    spectra = {name: model.spectra[name] for name in left if name in model.spectra}
+    return replace(model, backend=replace(model.backend, known=left), spectra=spectra)
 
 
 def without_trace(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:

@@ -3,8 +3,8 @@
 Images may stream: embedding is apart from answering, and only embeddings need be kept.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 
@@ -17,10 +17,15 @@ from ganamis.model.backend import BackEnd
 
 @dataclass(frozen=True, eq=False)
 class FingerprintModel:
-    """From images to generators, their number unknown, with or without labels."""
+    """From images to generators, their number unknown, with or without labels.
+
+    spectra: mean log power spectrum `[B, B]` float32 of each known generator, for looking at
+    (`extractors.power_spectra`); may lack some.
+    """
 
     extractor: Extractor
     backend: BackEnd
+    spectra: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def known(self) -> tuple[str, ...]:

@@ -17,6 +17,7 @@ from ganamis.params import ModelSettings
 
 FORMAT = 1
 MODEL_FILE, ARRAYS_FILE, EXTRACTOR = "model.json", "nuisance.npz", "extractor"
+SPECTRA_FILE = "spectra.npz"  # for pictures alone: a model answers without it
 
 
 def save_model(model: FingerprintModel, folder: Path) -> None:
@@ -34,6 +35,12 @@ def save_model(model: FingerprintModel, folder: Path) -> None:
             labels=nuisance.labels.astype(str),
             conditions=np.array(nuisance.conditions, dtype=str),
         )
+    with whole_file(folder / SPECTRA_FILE) as temporary:
+        np.savez_compressed(
+            temporary,
+            names=np.array(list(model.spectra), dtype=str),
+            spectra=np.array(list(model.spectra.values()), dtype=np.float16),
+        )
     stored = {
         "format": FORMAT,
         "known": backend.known,
@@ -48,7 +55,16 @@ def save_model(model: FingerprintModel, folder: Path) -> None:
 
 def load_model(folder: Path) -> FingerprintModel:
     """Read what `save_model` wrote; see `load_backend`."""
-    return FingerprintModel(load_extractor(folder / EXTRACTOR), load_backend(folder))
+    backend, extractor = load_backend(folder), load_extractor(folder / EXTRACTOR)
+    return FingerprintModel(extractor, backend, _load_spectra(folder / SPECTRA_FILE))
+
+
+def _load_spectra(path: Path) -> dict[str, np.ndarray]:
+    if not path.exists():
+        return {}
+    with np.load(path, allow_pickle=False) as arrays:
+        spectra = arrays["spectra"].astype(np.float32)
+        return dict(zip(arrays["names"].tolist(), spectra, strict=True))
 
 
 def load_backend(folder: Path) -> BackEnd:

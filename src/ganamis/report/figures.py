@@ -1,6 +1,7 @@
 """The figures that runs carry: where people would look rather than read."""
 
-from itertools import cycle
+import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,21 @@ STYLE: Any = {
     "text.parse_math": False,  # a generator's name may hold a dollar sign
 }
 ACROSS = 5  # panels in a row
+TITLE = 22  # letters above a panel
+LEGEND_ROWS = 18
+CROWDED = 1500  # marks above which they are drawn smaller
 MODES = {"known": "number of generators given", "unknown": "number of generators unknown"}
+
+
+def _numbered(name: str) -> list[str | int]:
+    """Sorts `cluster 2` before `cluster 10`."""
+    return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
+
+
+def mark(place: int) -> tuple[str, str]:
+    """Marker and colour of a group; sixty-four differ."""
+    turn = place // len(COLOURS)
+    return MARKERS[(place + turn) % len(MARKERS)], COLOURS[place % len(COLOURS)]
 
 
 @matplotlib.rc_context(STYLE)
@@ -50,9 +65,9 @@ def ari_chart(scores: pd.DataFrame, path: Path) -> None:
                 rows["ari"],
                 np.arange(len(names)) + (index - (len(clusterers) - 1) / 2) * step,
                 xerr=np.abs(rows[["ari_low", "ari_high"]].to_numpy().T - rows["ari"].to_numpy()),
-                fmt=MARKERS[index % len(MARKERS)],
+                fmt=mark(index)[0],
                 markersize=4.5,
-                color=COLOURS[index % len(COLOURS)],
+                color=mark(index)[1],
                 label=clusterer,
             )
         for place in range(1, len(names)):
@@ -73,19 +88,23 @@ def embedding_map(points: np.ndarray, groups: dict[str, np.ndarray], path: Path)
     """The first two principal components of `[N, C]` points, one panel per grouping.
 
     Args:
-        groups: title to `[N]` group names, such as the clusters and the generators.
+        groups: title to `[N]` group names, such as the clusters and the generators; at least two
+            images.
     """
     flat = PCA(n_components=2, svd_solver="full").fit_transform(points)
-    figure = Figure(figsize=(5.2 * len(groups), 4.6), layout="constrained")
+    figure = Figure(figsize=(6.6 * len(groups), 4.6), layout="constrained")
     panels = np.atleast_1d(figure.subplots(1, len(groups)))
     for axes, (title, names) in zip(panels, groups.items(), strict=True):
-        kinds = zip(cycle(MARKERS), cycle(COLOURS), sorted(set(names.tolist())), strict=False)
-        for marker, colour, name in kinds:
-            chosen = flat[names == name]
-            axes.scatter(*chosen.T, s=16, alpha=0.8, marker=marker, color=colour, label=str(name))
+        for place, name in enumerate(dict.fromkeys(sorted(names.tolist(), key=_numbered))):
+            chosen, (marker, colour) = flat[names == name], mark(place)
+            size = 16 if len(flat) < CROWDED else 6
+            axes.scatter(*chosen.T, s=size, alpha=0.8, marker=marker, color=colour, label=name)
         axes.set_title(title)
         axes.set_xlabel("first principal component")
-        axes.legend(fontsize=9)
+        columns = 1 + (len(set(names.tolist())) - 1) // LEGEND_ROWS
+        axes.legend(
+            fontsize=9, loc="upper left", bbox_to_anchor=(1, 1), borderaxespad=0, ncols=columns
+        )
     panels[0].set_ylabel("second principal component")
     figure.savefig(path)
 
@@ -110,18 +129,15 @@ def confusion(clusters: np.ndarray, generators: np.ndarray, path: Path) -> None:
 
 
 @matplotlib.rc_context(STYLE)
-def spectra(mean_spectra: dict[str, np.ndarray], path: Path) -> None:
-    """What sets each group's mean log power spectrum apart from the mean of all groups.
-
-    The same picture as from linear high-pass residuals: the filter multiplies every power alike,
-    and leaves with the mean.
+def spectra(
+    deviations: Mapping[str, np.ndarray], path: Path, *, unit: str = "log power, less the mean"
+) -> None:
+    """Mean spectra of groups, less what they have in common, all on one scale.
 
     Args:
-        mean_spectra: a cluster or generator to `[H, W]` mean log power, zero frequency in the
-            centre.
+        deviations: a cluster or generator to `[H, W]` log power, zero frequency in the centre.
+        unit: what the colours mean.
     """
-    overall = np.mean(list(mean_spectra.values()), axis=0)
-    deviations = {name: spectrum - overall for name, spectrum in mean_spectra.items()}
     limit = max(float(np.percentile(np.abs(d), 99)) for d in deviations.values()) or 1.0
     columns = min(len(deviations), ACROSS)
     rows = -(-len(deviations) // columns)
@@ -133,11 +149,11 @@ def spectra(mean_spectra: dict[str, np.ndarray], path: Path) -> None:
         shown = axes.imshow(
             deviation, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=(-0.5, 0.5, -0.5, 0.5)
         )
-        axes.set_title(name, fontsize=10)
+        axes.set_title(name if len(name) <= TITLE else f"{name[: TITLE - 1]}…", fontsize=9)
         axes.set_xticks([-0.25, 0, 0.25], ["−¼", "0", "¼"])
         axes.set_yticks([-0.25, 0, 0.25], ["−¼", "0", "¼"])
     figure.supxlabel("cycles per pixel", fontsize=9)
-    figure.colorbar(shown, ax=panels, label="log power, less the mean", shrink=0.8)
+    figure.colorbar(shown, ax=panels, label=unit, shrink=0.8)
     figure.savefig(path)
 
 

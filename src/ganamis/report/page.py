@@ -1,11 +1,12 @@
 """The report page: what one run of the pipeline found, as one HTML file that needs nothing else."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from ganamis.report.parts import Group, Picture, templates
 
 CLUSTERERS = {
     "kmeans": "k-means",
@@ -15,38 +16,6 @@ CLUSTERERS = {
     "hdbscan": "HDBSCAN",
     "open_world": "open world",
 }
-
-
-@dataclass(frozen=True)
-class Picture:
-    """An image inside the page.
-
-    source: a `data:` address. alt: what the picture shows, for those who do not see it.
-    """
-
-    title: str
-    alt: str
-    caption: str
-    source: str
-    width: int
-    height: int
-
-
-@dataclass(frozen=True)
-class Group:
-    """One cluster of the chosen clustering.
-
-    title: such as `cluster 0`. name: a development generator's or `unknown-1`, ...; empty for the
-    images that were left unassigned. makers: true generators and their images, largest first;
-    empty without labels.
-    """
-
-    title: str
-    name: str
-    known: bool
-    images: int
-    makers: tuple[tuple[str, int], ...]
-    examples: tuple[Picture, ...]
 
 
 @dataclass(frozen=True)
@@ -123,40 +92,10 @@ class Report:
         return dict(chosen.iloc[0])
 
 
-def number(value: float | None, digits: int = 3) -> str:
-    """A number for reading: a true minus sign, no negative zero, a dash for what is missing."""
-    if value is None or pd.isna(value):
-        return "–"
-    text = f"{value:.{digits}f}"
-    return text.lstrip("-") if float(text) == 0 else text.replace("-", "−")
-
-
-def count(value: int, noun: str) -> str:
-    """A number with its noun: `1 generator`, `5 generators`."""
-    return f"{value:,} {noun}" if value == 1 else f"{value:,} {noun}s"
-
-
-def and_list(names: Sequence[str]) -> str:
-    """Names for reading: `a, b and c`."""
-    *first, last = names
-    return f"{', '.join(first)} and {last}" if first else last
-
-
 def render(report: Report) -> str:
     """The page. Every value from outside is escaped."""
-    environment = Environment(
-        loader=PackageLoader("ganamis", "report"),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters |= {
-        "number": number,
-        "count": count,
-        "and_list": and_list,
-        "clusterer": lambda name: CLUSTERERS.get(name, name),
-    }
+    environment = templates()
+    environment.filters["clusterer"] = lambda name: CLUSTERERS.get(name, name)
     cells = {
         (row["architecture"], row["clusterer"], row["mode"]): row
         for row in report.scores.to_dict("records")

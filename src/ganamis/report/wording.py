@@ -6,7 +6,8 @@ import numpy as np
 import pandas as pd
 
 from ganamis.report.benchmark import shown
-from ganamis.report.page import CLUSTERERS, Group, and_list, number
+from ganamis.report.page import CLUSTERERS
+from ganamis.report.parts import Group, and_list, number
 
 
 def ari_chart(scores: pd.DataFrame) -> str:
@@ -32,6 +33,14 @@ def spectra(names: Sequence[str], what: str) -> str:
     return (
         f"One square map of spatial frequencies for each {what}: {and_list(names)}. Red marks "
         "frequencies with more power than the mean of all, blue marks those with less."
+    )
+
+
+def own_spectra(names: Sequence[str]) -> str:
+    """What a row of mean spectra shows, each compared with itself."""
+    return (
+        f"One square map of spatial frequencies for each of {and_list(names)}. Red marks "
+        "frequencies with more power than others at the same distance from the centre."
     )
 
 

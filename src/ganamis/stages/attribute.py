@@ -33,6 +33,7 @@ def attribute(
     clusters: str,
     model: str | None,
     submission: Path | None,
+    report: Path | None,
     reading: Reading,
 ) -> None:
     """Attribute the images of a folder together, and write `image,cluster,generator,known,score`.
@@ -46,13 +47,14 @@ def attribute(
             else the shipped one.
         submission: where to write the challenge's form, `image,cluster` without a header and
             clusters counted from 1; None to leave it.
+        report: where to write a page to be looked at; None to leave it.
         reading: what the owner of the folder says of it.
 
     Raises:
         UserError: a bad folder (all offenders listed), number, or model.
     """
     count = _number(clusters)
-    for path in (out, submission):
+    for path in (out, submission, report):
         if path is not None:
             try_output(path, folder=False)
     opened = open_folder(folder, reading=reading)
@@ -72,6 +74,14 @@ def attribute(
     for note in opened.notes():
         console.print(note)
     _print(table, found, out, console)
+    if report is not None:
+        # Matplotlib is imported only where a page is asked for.
+        from ganamis.stages.folder_report import Answered, write_folder_report
+
+        given = count is not None
+        answer = Answered(opened, chosen.model, chosen.name, paths, found, given)
+        write_folder_report(report, answer)
+        console.print(f"Report: '{report}'; it opens in any browser, without a server.")
 
 
 def _number(clusters: str) -> int | None:

@@ -7,6 +7,7 @@ import pandas as pd
 from rich.progress import track
 
 from ganamis.data.batches import stream_images
+from ganamis.extractors.power_spectra import less_mean, log_power_spectra
 from ganamis.model.answer import Attribution
 from ganamis.report.figures import (
     ari_chart,
@@ -15,7 +16,6 @@ from ganamis.report.figures import (
     embedding_map,
     spectra,
 )
-from ganamis.report.power_spectra import log_power_spectra
 from ganamis.stages.paths import Ingested
 
 BATCH = 128
@@ -42,7 +42,7 @@ def draw(
     truth = data.labels.drop_duplicates("id").set_index("id")["generator"]
     development = data.development.set_index("id")["generator"]
     of_generators = truth if len(truth) else development
-    spectra(_means(power, of_generators), folder / "generators.png")
+    spectra(less_mean(_means(power, of_generators)), folder / "generators.png")
     for name, answer in track(answers.items(), description="Drawing"):
         target = folder / name
         target.mkdir()
@@ -58,7 +58,8 @@ def draw(
             columns = ["left", "right", "distance", "clusters"]
             tree = pd.DataFrame(answer.linkage, columns=columns)
             tree.to_csv(target / LINKAGE, index=False)
-        spectra(_means(power, pd.Series(clusters, index=answer.ids)), target / "spectra.png")
+        of_clusters = _means(power, pd.Series(clusters, index=answer.ids))
+        spectra(less_mean(of_clusters), target / "spectra.png")
 
 
 def _titles(labels: np.ndarray) -> np.ndarray:

@@ -14,7 +14,8 @@ from ganamis.files import read_json, require, try_output, whole_folder
 from ganamis.params import ExtractorName, Params
 from ganamis.report import pictures, wording
 from ganamis.report.benchmark import degradation_chart, shown, table_rows
-from ganamis.report.page import Benchmark, Group, Picture, Report, render
+from ganamis.report.page import Benchmark, Report, render
+from ganamis.report.parts import Group, Picture
 from ganamis.stages.drawings import LINKAGE
 from ganamis.stages.lineage import read_steps
 from ganamis.stages.paths import (

@@ -14,6 +14,7 @@ from ganamis.data.batches import load_images, stream_images
 from ganamis.data.degradations import degrade
 from ganamis.data.splits import held_out_share
 from ganamis.extractors.candidates import candidate
+from ganamis.extractors.power_spectra import mean_spectra
 from ganamis.extractors.search import (
     VALUES,
     Candidate,
@@ -112,7 +113,8 @@ def _model(
         embeddings.views,
     )
     backend = BackEnd.fit(reference, settings=params.model, seed=params.seed)
-    return FingerprintModel(extractor, backend.calibrated())
+    spectra = mean_spectra(development.images, development.generators)
+    return FingerprintModel(extractor, backend.calibrated(), spectra)
 
 
 def study_key(chosen: Candidate, data: Ingested, params: Params) -> str:
