@@ -41,7 +41,7 @@ def held_out_score(
             points = features[rows].reshape(len(rows) * count, -1)
             left, sizes, _ = np.linalg.svd(points - points.mean(axis=0), full_matrices=False)
             kept = (left * sizes)[:, : len(rows) + EXTRA]
-            labels = KMeans(len(rows), n_init=4, random_state=seed).fit_predict(kept)
+            labels = KMeans(len(rows), n_init=20, random_state=seed).fit_predict(kept)
             found.append(adjusted_rand_score(np.repeat(np.arange(len(rows)), count), labels))
         scores[condition] = float(np.mean(found))
     return scores
