@@ -2,9 +2,11 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 
+from ganamis.clustering.nuisance import Nuisance
 from ganamis.contracts import CLEAN, Extractor, Reference, view_means
 from ganamis.data.degradations import degrade
 from ganamis.errors import UserError
@@ -61,32 +63,60 @@ def learn(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -
         images: `[M, H, W]` uint8. generators: `[M]` str, their names.
 
     Raises:
-        UserError: a name that is taken already, or a generator of too few images.
+        UserError: names that are taken already or differ in case alone, or a generator of too
+            few images.
     """
-    names, counts = np.unique(np.asarray(generators).astype(str), return_counts=True)
-    taken = {name.casefold(): name for name in model.known}
-    offences = [
-        f"'{name}' is known already; choose another name, or forget it first"
-        for name in names.tolist()
-        if name.casefold() in taken
-    ] + [
-        f"'{name}' has {count} images; give at least {LEAST_IMAGES}"
-        for name, count in zip(names.tolist(), counts.tolist(), strict=True)
-        if count < LEAST_IMAGES
-    ]
+    names, sizes = np.unique(np.asarray(generators).astype(str), return_counts=True)
+    taken = {name.casefold() for name in model.known}
+    spelled: dict[str, list[str]] = {}
+    for name in names.tolist():
+        spelled.setdefault(name.casefold(), []).append(name)
+    offences = (
+        [
+            f"'{name}' is known already; choose another name, or forget it first"
+            for name in names.tolist()
+            if name.casefold() in taken
+        ]
+        + [
+            f"{', '.join(map(repr, alike))} differ in case alone; give one name, or two that differ"
+            for alike in spelled.values()
+            if len(alike) > 1
+        ]
+        + [
+            f"'{name}' has {size} images; give at least {LEAST_IMAGES}"
+            for name, size in zip(names.tolist(), sizes.tolist(), strict=True)
+            if size < LEAST_IMAGES
+        ]
+    )
     if offences:
         raise UserError("cannot learn:\n  " + "\n  ".join(offences))
     backend = model.backend
     conditions = backend.nuisance.conditions
     more = refer(model.extractor, images, generators, conditions=conditions, seed=backend.seed)
     copies = np.stack([backend.nuisance.reduce(more.conditions[name]) for name in conditions])
+    before = _set_apart(backend.nuisance, names.tolist())
     wider = replace(
         backend,
-        nuisance=backend.nuisance.joined(copies, more.generators),
+        nuisance=before.joined(copies, more.generators),
         known=tuple(sorted({*model.known, *names.tolist()})),
     )
     spectra = {**model.spectra, **mean_spectra(images, more.generators)}
     return replace(model, backend=wider.calibrated(), spectra=spectra)
+
+
+def _set_apart(nuisance: Nuisance, names: Collection[str]) -> Nuisance:
+    """The same images, those of a forgotten generator renamed where a new one bears its name.
+
+    A name says nothing of who made an image: the user's `vae` need not be ours.
+    """
+    labels = nuisance.labels.astype(object)
+    numbers = count(1)
+    for name in sorted(set(names) & set(labels.tolist())):
+        others = {*names, *labels.tolist()}
+        labels[labels == name] = next(
+            other for other in (f"forgotten-{n}" for n in numbers) if other not in others
+        )
+    return replace(nuisance, labels=labels.astype(str))
 
 
 def forget(model: FingerprintModel, names: Collection[str]) -> FingerprintModel:
