@@ -111,7 +111,7 @@ def test_a_folder_together_is_answered_as_the_model_itself_does(
     assert [row["cluster"] for row in rows] == found.labels.tolist()
     assert [row["generator"] for row in rows] == found.names.tolist()
     assert [row["known"] for row in rows] == found.known.tolist()
-    assert [row["score"] for row in rows] == pytest.approx(found.scores.tolist(), abs=0.01)
+    assert [row["score"] for row in rows] == pytest.approx(found.scores.tolist())
     assert last["cluster"] == -1 and last["error"]
 
 

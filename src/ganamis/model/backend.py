@@ -22,6 +22,12 @@ from ganamis.model.naming import Calibration, join_known, lineage, name_clusters
 from ganamis.params import ModelSettings
 
 UNCALIBRATED = Calibration(slope=-1.0, intercept=0.0, threshold=0.5)
+COPIES, SCATTER = np.float16, np.float32  # how exactly they are kept, in memory as in storage
+
+
+def rounded(values: np.ndarray, kept: type[np.floating]) -> np.ndarray:
+    """As they come back from storage, so that a model read back answers to the last digit alike."""
+    return values.astype(kept).astype(values.dtype)
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,9 +62,11 @@ class BackEnd:
         nuisance = Nuisance.fit(
             reference.conditions, reference.generators, components=settings.open_world.components
         )
+        nuisance = replace(nuisance, copies=rounded(nuisance.copies, COPIES))
         views = nuisance.reduce(reference.features.reshape(images, reference.views, -1))
+        scatter = rounded(within_image_scatter(views), SCATTER)
         known = tuple(np.unique(reference.generators).tolist())
-        return cls(nuisance, within_image_scatter(views), known, settings, seed)
+        return cls(nuisance, scatter, known, settings, seed)
 
     def named(self) -> "BackEnd":
         """The same, its naming of clusters calibrated by leaving generators out."""

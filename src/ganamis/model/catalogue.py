@@ -11,7 +11,7 @@ from ganamis.contracts import CLEAN, Extractor, Reference, view_means
 from ganamis.data.degradations import degrade
 from ganamis.errors import UserError
 from ganamis.extractors.power_spectra import mean_spectra
-from ganamis.model.backend import BackEnd
+from ganamis.model.backend import COPIES, BackEnd, rounded
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import ModelSettings
 
@@ -97,7 +97,7 @@ def learn(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -
     before = _set_apart(backend.nuisance, names.tolist())
     wider = replace(
         backend,
-        nuisance=before.joined(copies, more.generators),
+        nuisance=before.joined(rounded(copies, COPIES), more.generators),
         known=tuple(sorted({*model.known, *names.tolist()})),
     )
     spectra = {**model.spectra, **mean_spectra(images, more.generators)}

@@ -10,7 +10,7 @@ from ganamis.clustering.nuisance import Nuisance
 from ganamis.errors import UserError
 from ganamis.extractors.loading import load_extractor
 from ganamis.files import read_json, whole_file, write_json
-from ganamis.model.backend import BackEnd
+from ganamis.model.backend import COPIES, SCATTER, BackEnd
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.naming import Calibration
 from ganamis.params import ModelSettings
@@ -30,8 +30,8 @@ def save_model(model: FingerprintModel, folder: Path) -> None:
             temporary,
             mean=nuisance.mean,
             basis=nuisance.basis,
-            copies=nuisance.copies.astype(np.float16),
-            image_scatter=backend.image_scatter.astype(np.float32),
+            copies=nuisance.copies.astype(COPIES),
+            image_scatter=backend.image_scatter.astype(SCATTER),
             labels=nuisance.labels.astype(str),
             conditions=np.array(nuisance.conditions, dtype=str),
         )
