@@ -38,6 +38,7 @@ def test_what_was_learned_is_named_in_the_next_folder(
     model: FingerprintModel, wider: FingerprintModel
 ) -> None:
     assert wider.known == ("a", "b", "clinic A") and model.known == ("a", "b")
+    assert set(wider.spectra) == set(wider.known) and set(model.spectra) == set(model.known)
     known, *others = names_of(model, 1, 2, 3)
     assert known == "b" and set(others) == {"unknown-1", "unknown-2"}
     assert names_of(wider, 1, 2, 3) == ["b", "clinic A", "unknown-1"]
@@ -87,7 +88,7 @@ def test_new_names_that_differ_in_case_alone_are_refused(model: FingerprintModel
 
 def test_what_is_forgotten_is_unknown_and_can_be_learned_again(wider: FingerprintModel) -> None:
     narrower = forget(wider, ["a", "clinic A"])
-    assert narrower.known == ("b",)
+    assert narrower.known == ("b",) and set(narrower.spectra) == {"b"}
     assert names_of(narrower, 0, 1)[1] == "b" and names_of(narrower, 0, 1)[0] == "unknown-1"
     found = narrower.alone(narrower.embed(draw(0, 10, 9)))
     assert "a" not in set(found.names)

@@ -50,6 +50,9 @@ def test_read_back_it_is_the_same_model(model: FingerprintModel, folder: Path) -
     np.testing.assert_array_equal(after.nuisance.copies, before.nuisance.copies)
     np.testing.assert_array_equal(after.image_scatter, before.image_scatter)
     assert loaded.extractor == model.extractor
+    assert set(loaded.spectra) == set(model.known)
+    for name, spectrum in loaded.spectra.items():
+        np.testing.assert_allclose(spectrum, model.spectra[name], rtol=1e-3, atol=1e-3)
 
 
 def test_read_back_it_answers_the_same(model: FingerprintModel, folder: Path) -> None:

@@ -140,9 +140,10 @@ def without_trace(model: FingerprintModel, names: Collection[str]) -> Fingerprin
     """The model as if it had never seen these generators, but for its basis; calibrated anew."""
     if not names:
         return model
-    backend = forget(model, names).backend
+    narrower = forget(model, names)
+    backend = narrower.backend
     rest = backend.nuisance.rows(~np.isin(backend.nuisance.labels, list(names)))
-    return replace(model, backend=replace(backend, nuisance=rest).calibrated())
+    return replace(narrower, backend=replace(backend, nuisance=rest).calibrated())
 
 
 def taught(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> FingerprintModel:
