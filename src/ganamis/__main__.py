@@ -276,16 +276,25 @@ def ship() -> None:
 def attribute_batch(
     source: Annotated[str, typer.Argument(help="A folder or an object-store prefix.")],
     out: Annotated[str, typer.Option(help="The Parquet folder to write.")],
-    model: Annotated[str, typer.Option(help="A registered model.")] = "models:/ganamis@champion",
+    clusters: Annotated[str, typer.Option(help="How many generators, or auto.")] = "auto",
+    model: Annotated[str | None, typer.Option(help="As for attribute.")] = None,
+    size: Size = None,
+    window: Window = None,
+    axis: Axis = None,
     master: Annotated[
         str, typer.Option(help="Spark's master: local[N] or a cluster.")
     ] = "local[*]",
 ) -> None:
-    """Attribute any number of images with a registered model on Spark (extra: spark)."""
+    """Attribute any number of images together, on Spark (extra: spark)."""
+    from ganamis.data.reading import parse_reading
     from ganamis.params import load_params_anywhere
     from ganamis.stages.attribute_batch import attribute_batch
 
-    attribute_batch(source, load_params_anywhere(), out=out, model=model, master=master)
+    reading = parse_reading(size=size, window=window, axis=axis)
+    params = load_params_anywhere()
+    attribute_batch(
+        source, params, out=out, clusters=clusters, model=model, reading=reading, master=master
+    )
 
 
 @app.command()

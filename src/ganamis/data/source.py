@@ -1,5 +1,6 @@
 """Where files come from, whatever lies beside them: a folder at any depth."""
 
+import io
 import os
 import stat
 from collections.abc import Callable
@@ -112,3 +113,19 @@ def _why_not(path: Path, links: Links) -> str:
     except OSError:
         regular = False
     return "" if regular else NOT_REGULAR
+
+
+@dataclass(frozen=True)
+class OneFile:
+    """A file whose content is at hand."""
+
+    name: str
+    content: bytes
+
+    def files(self) -> tuple[list[str], list[Skipped]]:
+        """See `Source`."""
+        return [self.name], []
+
+    def open(self, name: str) -> BinaryIO:
+        """See `Source`."""
+        return io.BytesIO(self.content)

@@ -1,7 +1,6 @@
 """The model registry: register a challenger, and read what a version holds."""
 
 import json
-import logging
 import shutil
 from collections.abc import Mapping
 from importlib.metadata import packages_distributions, version
@@ -278,22 +277,6 @@ def _version_of_uri(uri: str) -> ModelVersion | None:
     if place.startswith("/") and place[1:].isdigit():
         return mlflow.MlflowClient().get_model_version(MODEL, place[1:])
     return None
-
-
-def spark_model(session: Any, uri: str) -> Any:
-    """A registered model as a Spark function of a binary column, returning a struct column.
-
-    Spark's executors get the model's files from the driver; they need its Python packages, but
-    neither the registry nor its store.
-
-    Raises:
-        UserError: there is no such model, or it cannot be loaded.
-    """
-    logging.getLogger("mlflow.pyfunc").setLevel(logging.ERROR)  # it advises conda
-    try:
-        return mlflow.pyfunc.spark_udf(session, uri, env_manager="local")
-    except (MlflowException, OSError, ImportError) as error:
-        raise _not_loaded(uri, error) from error
 
 
 def _not_loaded(uri: str, error: Exception) -> UserError:

@@ -53,7 +53,7 @@ def attribute(
     Raises:
         UserError: a bad folder (all offenders listed), number, or model.
     """
-    count = _number(clusters)
+    count = parse_clusters(clusters)
     for path in (out, submission, report):
         if path is not None:
             try_output(path, folder=False)
@@ -84,7 +84,12 @@ def attribute(
         console.print(f"Report: '{report}'; it opens in any browser, without a server.")
 
 
-def _number(clusters: str) -> int | None:
+def parse_clusters(clusters: str) -> int | None:
+    """The number that `--clusters` says, None for `auto`.
+
+    Raises:
+        UserError: it is neither.
+    """
     if clusters == AUTO:
         return None
     if not clusters.isdigit() or int(clusters) < 1:
@@ -141,6 +146,15 @@ def _write_submission(table: pd.DataFrame, path: Path) -> None:
 
 
 def _print(table: pd.DataFrame, found: Attribution, out: Path, console: Console) -> None:
+    print_findings(found, console)
+    counts = table.groupby(["cluster", "generator"]).agg(
+        images=("image", "size"), score=("score", "mean")
+    )
+    print_clusters(counts.reset_index(), out)
+
+
+def print_findings(found: Attribution, console: Console) -> None:
+    """Print what holds for all images together."""
     shares = {name: share for name, share in found.conditions.items() if share >= SHOWN_CONDITION}
     text = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
     console.print(f"Processing the images seem to have met: {text}")
@@ -148,10 +162,6 @@ def _print(table: pd.DataFrame, found: Attribution, out: Path, console: Console)
         console.print(
             f"Probability that this number of generators is right: {found.confidence:.0%}"
         )
-    counts = table.groupby(["cluster", "generator"]).agg(
-        images=("image", "size"), score=("score", "mean")
-    )
-    print_clusters(counts.reset_index(), out)
 
 
 def print_clusters(counts: pd.DataFrame, out: object) -> None:

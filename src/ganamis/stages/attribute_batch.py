@@ -1,7 +1,8 @@
-"""`attribute-batch`: a folder or object-store prefix of any size, through Spark, into Parquet."""
+"""`attribute-batch`: `attribute` for any number of images, through Spark, into Parquet."""
 
 import os
 import re
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,21 +11,34 @@ from urllib.parse import urlsplit
 
 from rich.console import Console
 
+from ganamis.contracts import UNASSIGNED
+from ganamis.data.reading import Reading
 from ganamis.errors import UserError
 from ganamis.files import try_output, whole_folder
+from ganamis.model.answer import UNKNOWN
 from ganamis.params import AttributeBatch, Params
-from ganamis.stages.attribute import print_clusters
-from ganamis.stages.spark_session import java_reason, spark_session
+from ganamis.stages.attribute import parse_clusters, print_clusters, print_findings
+from ganamis.stages.models import choose_model
+from ganamis.stages.spark_answer import answer
+from ganamis.stages.spark_session import java_reason, send_model, spark_session
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-COLUMNS = ("path", "image", "cluster", "generator", "score", "unknown", "error")
 SHOWN_ERRORS = 5
 
 
-def attribute_batch(source: str, params: Params, *, out: str, model: str, master: str) -> None:
-    """Attribute every file below `source` with a registered model; write one row per file.
+def attribute_batch(
+    source: str,
+    params: Params,
+    *,
+    out: str,
+    clusters: str,
+    model: str | None,
+    reading: Reading,
+    master: str,
+) -> None:
+    """Attribute every image below `source` together; write one row per image.
 
     A file that is no usable image becomes a row whose `error` says why; files of no bytes are
     counted and left out. Local results are
@@ -34,25 +48,38 @@ def attribute_batch(source: str, params: Params, *, out: str, model: str, master
     Args:
         source: a folder or a URL that Spark can read, such as `s3a://bucket/prefix`.
         out: the Parquet folder; it must not exist yet.
-        model: URI of a registered model.
+        clusters: how many generators, or `auto` to find out.
+        model: as for `attribute`; executors get it from here.
+        reading: what the owner of the images says of them.
         master: Spark's master URL.
 
     Raises:
-        UserError: `source` has no files, `out` exists, or model, pyspark, Java or master is
+        UserError: `source` has no image, `out` exists, or model, pyspark, Java or master is
             missing.
     """
+    count = parse_clusters(clusters)
     _refuse_existing(out)
     if _is_local(source) and not _local(source).is_dir():
         raise UserError(f"'{source}' is no folder; name a folder or a URL that Spark can read")
-    with spark_session(master, params.attribute_batch) as session:
+    settings = params.attribute_batch
+    with spark_session(master, settings) as session, tempfile.TemporaryDirectory() as scratch:
         files = _files(session, source)
-        attributed = _attribute(session, files, model, params.attribute_batch)
+        chosen = choose_model(model)
+        console = Console()
+        console.print(f"Answering with {chosen.name}.", markup=False)
+        send_model(session, chosen.model, scratch=Path(scratch))
+        small = files.where(files["length"] <= settings.largest_file)
+        found, answered = answer(
+            session, small, chosen.model, clusters=count, reading=reading, settings=settings
+        )
+        rows = _every_file(files, answered, settings)
         with _whole_output(out) as target:
-            attributed.write.mode("append" if _is_local(out) else "errorifexists").parquet(target)
+            rows.write.mode("append" if _is_local(out) else "errorifexists").parquet(target)
             _refuse_existing(out)
+        print_findings(found, console)
         written = session.read.parquet(_url(out))
         _summarise(written, out)
-        _tell_empty(len(files._jdf.inputFiles()) - written.count())
+        _tell_empty(len(files._jdf.inputFiles()) - written.select("path").distinct().count())
 
 
 def _is_local(place: str) -> bool:
@@ -105,30 +132,21 @@ def _files(session: "SparkSession", source: str) -> "DataFrame":
     return files
 
 
-def _attribute(
-    session: "SparkSession", files: "DataFrame", model: str, settings: AttributeBatch
-) -> "DataFrame":
-    """One row with the columns `COLUMNS` for every file, whether it could be read or not."""
+def _every_file(files: "DataFrame", answered: "DataFrame", settings: AttributeBatch) -> "DataFrame":
+    """The rows answered, and one for every file that was too large or could not be read."""
     from pyspark.sql import functions as f
 
-    from ganamis.registry.versions import spark_model
-    from ganamis.tracking.runs import connect_to_read
-
-    connect_to_read()
-    predict = spark_model(session, model)
-    small = f.col("length") <= settings.largest_file
-    found = files.where(small).select("path", predict(f.col("content")).alias("found"))
-    rows = files.select("path", "length").join(found.select("path", "found.*"), "path", "left")
-    reason = f.when(small, "cannot be read; check the file and its rights").otherwise(
-        f"is larger than {settings.largest_file} bytes; see attribute_batch.largest_file"
-    )
+    reason = f.when(
+        f.col("length") <= settings.largest_file, "cannot be read; check the file and its rights"
+    ).otherwise(f"is larger than {settings.largest_file} bytes; see attribute_batch.largest_file")
+    rows = files.select("path", "length").join(answered, "path", "left")
     return rows.select(
         "path",
-        f.element_at(f.split("path", "/"), -1).alias("image"),
-        f.coalesce("cluster", f.lit(-1)).alias("cluster"),
-        f.coalesce("generator", f.lit("unknown")).alias("generator"),
+        f.coalesce("image", f.element_at(f.split("path", "/"), -1)).alias("image"),
+        f.coalesce("cluster", f.lit(UNASSIGNED)).alias("cluster"),
+        f.coalesce("generator", f.lit(UNKNOWN)).alias("generator"),
+        f.coalesce("known", f.lit(False)).alias("known"),
         f.coalesce("score", f.lit(0.0)).alias("score"),
-        f.coalesce("unknown", f.lit(True)).alias("unknown"),
         f.coalesce("error", reason).alias("error"),
     )
 

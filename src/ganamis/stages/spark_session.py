@@ -5,17 +5,22 @@ import shutil
 import sys
 import tempfile
 import warnings
+import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import ganamis
 from ganamis.errors import UserError
+from ganamis.model.fingerprint import FingerprintModel
+from ganamis.model.storage import save_model
 from ganamis.params import AttributeBatch
 
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
+SENT = "ganamis_model"  # the model's folder on an executor
 LOOPBACK = "127.0.0.1"
 INSTALL = "pip install 'ganamis[spark]'"
 THREADS = (
@@ -101,6 +106,21 @@ def _start(master: str, settings: AttributeBatch, scratch: Path) -> "SparkSessio
             f"Spark did not start on master '{master}' ({java_reason(error)}); expected local[N] "
             "or a cluster's URL, and Java 17 or later"
         ) from error
+
+
+def send_model(session: "SparkSession", model: FingerprintModel, *, scratch: Path) -> None:
+    """Give this program, and a model under the name `SENT`, to every executor.
+
+    Spark sends no folders to a cluster, so both travel as archives, which stay in `scratch`.
+    """
+    save_model(model, scratch / SENT)
+    archive = shutil.make_archive(str(scratch / SENT), "zip", scratch / SENT)
+    session.sparkContext.addArchive(f"{archive}#{SENT}")
+    package = Path(ganamis.__file__).parent
+    with zipfile.ZipFile(scratch / "ganamis.zip", "w") as program:
+        for path in sorted(package.rglob("*.py")):
+            program.write(path, path.relative_to(package.parent))
+    session.sparkContext.addPyFile(str(scratch / "ganamis.zip"))
 
 
 def java_reason(error: Exception) -> str:
