@@ -38,7 +38,8 @@ def test_the_projects_own_file_loads() -> None:
     training = paper.training
     assert (training.epochs, training.batch_size, training.patience) == (200, 16, 50)
     assert paper.first_trial.learning_rate == 1e-4
-    assert set(NETWORKS) < set(params.architectures)
+    recipes = {f"{name}_{recipe}" for name in NETWORKS for recipe in ("paper", "fingerprint")}
+    assert recipes < set(params.architectures)
 
 
 def test_parameters_are_frozen() -> None:

@@ -54,12 +54,17 @@ def write_data(root: Path, *, per_generator: int = 12) -> None:
 def tiny_params() -> dict:
     params = yaml.safe_load((ROOT / "params.yaml").read_text())
     params["data"] |= {"root": "data/imported", "size": SIZE}
-    params["architectures"] = ["custom_cnn", "mobilenetv2"]
+    params["architectures"] = ["custom_cnn_paper", "mobilenetv2_fingerprint"]
     profile = params["profiles"]["two_cores"]
-    profile["search"] |= {"trials": 2, "epochs": 1}
-    profile["training"] |= {"epochs": 2, "batch_size": 8}
-    for name in params["architectures"]:
-        profile["extractors"][name] = {"weights": "none", "crop": 32}
+    profile["search"] |= {"trials": 2, "learned": 0.01}
+    profile["training"] |= {"epochs": 2, "search_epochs": 1, "batch_size": 8}
+    profile["fingerprint"] |= {"views": 4, "steps": 5, "search_steps": 2, "generators_share": 4}
+    profile["extractors"]["custom_cnn_paper"] = {"weights": "none", "crop": 32}
+    profile["extractors"]["mobilenetv2_fingerprint"] = {
+        "weights": "none",
+        "depths": [4],
+        "crops": [32],
+    }
     params["cluster"] |= {"bootstrap": 50, "permutations": 50}
     params["model"]["baselines"] |= {"components": 4}
     return params
@@ -103,7 +108,7 @@ def _kill_during_training(project: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    journal = project / "work" / "train" / "custom_cnn" / "journal.log"
+    journal = project / "work" / "train" / "custom_cnn_paper" / "journal.log"
     deadline = time.monotonic() + 300
     while not (journal.exists() and '"op_code":6' in journal.read_text()):  # a trial has ended
         assert process.poll() is None, "the pipeline ended before it could be killed"
@@ -127,7 +132,9 @@ def test_a_killed_pipeline_leaves_no_run_open(finished: Path) -> None:
     killed = runs[(runs["status"] == "KILLED") & (runs["tags.stage"] == "train")]
     assert len(killed) == 1
     trained = runs[(runs["status"] == "FINISHED") & (runs["tags.stage"] == "train")]
-    assert set(trained["tags.architecture"]) == {"custom_cnn", "mobilenetv2"}
+    assert set(trained["tags.extractor"]) == {"custom_cnn_paper", "mobilenetv2_fingerprint"}
+    assert set(trained["tags.recipe"]) == {"paper", "fingerprint"}
+    assert trained["metrics.development_accuracy"].between(0, 1).all()
     assert trained["metrics.test_ari/kmeans_known"].notna().all()
     assert (trained["params.data_digest"].str.len() == 36).all()
 
@@ -141,9 +148,9 @@ def test_a_killed_search_gives_the_result_of_an_uninterrupted_one(
         shutil.copytree(finished / name, tmp_path / name)
     shutil.rmtree(tmp_path / "results" / "train")
     _run(tmp_path, "git", "init", "-q")
-    _run(tmp_path, sys.executable, "-m", "ganamis", "train", "--architecture", "custom_cnn")
+    _run(tmp_path, sys.executable, "-m", "ganamis", "train", "--architecture", "custom_cnn_paper")
     for name in ("metrics.json", "embeddings.npz"):
-        relative = Path("results", "train", "custom_cnn", name)
+        relative = Path("results", "train", "custom_cnn_paper", name)
         assert (tmp_path / relative).read_bytes() == (finished / relative).read_bytes(), name
 
 
@@ -154,18 +161,24 @@ def test_a_second_repro_does_nothing(finished: Path) -> None:
 
 def test_one_architecture_changed_is_one_architecture_trained(finished: Path) -> None:
     params = yaml.safe_load((finished / "params.yaml").read_text())
-    params["profiles"]["two_cores"]["extractors"]["mobilenetv2"]["crop"] = 40
+    params["profiles"]["two_cores"]["extractors"]["mobilenetv2_fingerprint"]["crops"] = [40]
     (finished / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
     try:
         status = yaml.safe_load(_run(finished, "dvc", "status", "--json"))
     finally:
         (finished / "params.yaml").write_text(yaml.safe_dump(tiny_params(), sort_keys=False))
-    assert {name for name in status if name.startswith("train@")} == {"train@mobilenetv2"}
+    assert {name for name in status if name.startswith("train@")} == {
+        "train@mobilenetv2_fingerprint"
+    }
 
 
 def test_every_extractor_is_scored_beside_the_content_baseline(finished: Path) -> None:
     scores = pd.read_csv(finished / "results" / "cluster" / "scores.csv")
-    assert set(scores["architecture"]) == {"custom_cnn", "mobilenetv2", "content_only"}
+    assert set(scores["architecture"]) == {
+        "custom_cnn_paper",
+        "mobilenetv2_fingerprint",
+        "content_only",
+    }
     assert set(scores["mode"]) == {"known", "unknown"}
     assert ((scores["ari_low"] <= scores["ari"]) & (scores["ari"] <= scores["ari_high"])).all()
 

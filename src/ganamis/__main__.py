@@ -103,13 +103,15 @@ def ingest() -> None:
 @app.command()
 def train(
     architecture: Annotated[str, typer.Option(help="An extractor that params.yaml lists.")],
+    recipe: Annotated[
+        str, typer.Option(help="paper or fingerprint, for an architecture alone.")
+    ] = "named",
 ) -> None:
     """Search, fit and embed with one extractor."""
     from ganamis.params import load_params
     from ganamis.stages.train import train
 
-    params = load_params()
-    train(architecture, params)
+    train(architecture, load_params(), recipe=recipe)
 
 
 @app.command()

@@ -14,17 +14,38 @@ OWN_KEY = "architectures"  # of our params.yaml, and of no other project's
 
 ProfileName = Literal["two_cores", "paper"]
 ExtractorName = Literal[
-    "custom_cnn",
-    "efficientnet",
-    "resnet50",
-    "mobilenetv2",
-    "vgg19",
-    "xception",
+    "custom_cnn_paper",
+    "custom_cnn_fingerprint",
+    "efficientnet_paper",
+    "efficientnet_fingerprint",
+    "resnet50_paper",
+    "resnet50_fingerprint",
+    "mobilenetv2_paper",
+    "mobilenetv2_fingerprint",
+    "vgg19_paper",
+    "vgg19_fingerprint",
+    "xception_paper",
+    "xception_fingerprint",
     "spectrum",
     "residual_network",
     "fusion",
 ]
 Augmentation = Literal["none", "flips", "flips_and_noise"]
+
+
+Degradations = list[
+    Literal[
+        "jpeg95",
+        "jpeg90",
+        "jpeg75",
+        "resize90",
+        "resize75",
+        "noise1",
+        "noise3",
+        "blur07",
+        "gamma13",
+    ]
+]
 
 
 class Strict(BaseModel):
@@ -43,18 +64,23 @@ class Sample(Strict):
 
 
 class Training(Strict):
+    """Of the recipe `paper`. momentum: of batch normalisation's moving averages."""
+
     epochs: int = Field(ge=1)
+    search_epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)
     patience: int = Field(ge=1)
-    validation_share: float = Field(gt=0, lt=1)
-    crops: int = Field(ge=1)
+    momentum: float = Field(gt=0, lt=1)
 
 
 class Search(Strict):
+    """learned: least accuracy on held-out images for an extractor that may be selected."""
+
     trials: int = Field(ge=1)
-    epochs: int = Field(ge=1)
     startup_trials: int = Field(ge=1)
     query_share: float = Field(gt=0, lt=1)
+    held_out_share: float = Field(gt=0, lt=1)
+    learned: float = Field(gt=0, le=1)
 
 
 class Range(Strict):
@@ -99,11 +125,63 @@ class Hyperparameters(Strict):
     trainable_share: float = Field(gt=0, le=1)
 
 
-class Network(Strict):
-    """weights: `imagenet`, `none`, or the path of a Keras weights file."""
+class PaperNetwork(Strict):
+    """A network by the recipe `paper`.
+
+    weights: `imagenet`, `none`, or the path of a Keras weights file. crop: pixels.
+    """
 
     weights: str
     crop: int = Field(ge=32)
+
+
+class FingerprintNetwork(Strict):
+    """A network by the recipe `fingerprint`.
+
+    depths: strides in pixels at which it may be read. crops: pixels it may be trained on and read
+    from. The first of each is tried first.
+    """
+
+    weights: str
+    depths: list[int] = Field(min_length=1)
+    crops: list[Annotated[int, Field(ge=32)]] = Field(min_length=1)
+
+
+Loss = Literal["contrastive", "softmax"]
+
+
+class FingerprintValues(Strict):
+    """One point of the search space of the recipe `fingerprint`."""
+
+    depth: int
+    crop: int
+    loss: Loss
+    learning_rate: float = Field(gt=0)
+
+
+class FingerprintSpace(Strict):
+    """What Optuna searches beside depth and crop."""
+
+    loss: list[Loss] = Field(min_length=1)
+    learning_rate: LogRange
+
+
+class Fingerprint(Strict):
+    """What the six networks share by the recipe `fingerprint`.
+
+    views: crops of an image that are embedded. generators_share: crops of each generator in a
+    batch. momentum: of batch normalisation's moving averages. learning_rate: of the first trial.
+    """
+
+    views: int = Field(ge=1)
+    steps: int = Field(ge=1)
+    search_steps: int = Field(ge=1)
+    generators_share: int = Field(ge=2)
+    momentum: float = Field(gt=0, lt=1)
+    temperature: float = Field(gt=0)
+    learning_rate: float = Field(gt=0)
+    space: FingerprintSpace
+    degradations: Degradations
 
 
 class SpectrumValues(Strict):
@@ -118,21 +196,6 @@ class SpectrumSpace(Strict):
     grid: list[int] = Field(min_length=1)
     coarse: list[int] = Field(min_length=1)
     fine: list[int] = Field(min_length=1)
-
-
-Degradations = list[
-    Literal[
-        "jpeg95",
-        "jpeg90",
-        "jpeg75",
-        "resize90",
-        "resize75",
-        "noise1",
-        "noise3",
-        "blur07",
-        "gamma13",
-    ]
-]
 
 
 class SpectrumSettings(Strict):
@@ -172,12 +235,18 @@ class Extractors(Strict):
     spectrum: SpectrumSettings
     residual_network: ResidualSettings
     fusion: ResidualSettings
-    custom_cnn: Network
-    efficientnet: Network
-    resnet50: Network
-    mobilenetv2: Network
-    vgg19: Network
-    xception: Network
+    custom_cnn_paper: PaperNetwork
+    custom_cnn_fingerprint: FingerprintNetwork
+    efficientnet_paper: PaperNetwork
+    efficientnet_fingerprint: FingerprintNetwork
+    resnet50_paper: PaperNetwork
+    resnet50_fingerprint: FingerprintNetwork
+    mobilenetv2_paper: PaperNetwork
+    mobilenetv2_fingerprint: FingerprintNetwork
+    vgg19_paper: PaperNetwork
+    vgg19_fingerprint: FingerprintNetwork
+    xception_paper: PaperNetwork
+    xception_fingerprint: FingerprintNetwork
 
 
 class Profile(Strict):
@@ -185,6 +254,7 @@ class Profile(Strict):
     search: Search
     space: Space
     first_trial: Hyperparameters
+    fingerprint: Fingerprint
     degradations: Degradations
     extractors: Extractors
 

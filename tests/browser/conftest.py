@@ -22,7 +22,14 @@ from tests.test_pipeline import ROOT, tiny_params, write_data
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser")
 DRIVER = shutil.which("chromedriver")
-ARCHITECTURES = ["custom_cnn", "mobilenetv2", "vgg19", "spectrum", "residual_network", "fusion"]
+ARCHITECTURES = [
+    "custom_cnn_paper",
+    "mobilenetv2_fingerprint",
+    "vgg19_paper",
+    "spectrum",
+    "residual_network",
+    "fusion",
+]
 FLAGS = (
     "--headless",
     "--no-sandbox",
@@ -70,10 +77,10 @@ def _params() -> dict:
     params["architectures"] = ARCHITECTURES
     params["cluster"]["largest"] = 4
     profile = params["profiles"]["two_cores"]
-    profile["search"] |= {"trials": 1, "epochs": 1}
-    profile["training"] |= {"epochs": 1, "batch_size": 16}
+    profile["search"] |= {"trials": 1}
+    profile["training"] |= {"epochs": 1, "search_epochs": 1, "batch_size": 16}
     profile["degradations"] = ["jpeg75", "noise3"]
-    for name in ARCHITECTURES[:3]:
+    for name in ("custom_cnn_paper", "vgg19_paper"):
         profile["extractors"][name] = {"weights": "none", "crop": 32}
     for name in ("residual_network", "fusion"):
         numbers = profile["extractors"][name]

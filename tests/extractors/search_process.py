@@ -25,7 +25,9 @@ def work(url: str, name: str, folder: Path, *, trials: int, hold: bool = False) 
     Args:
         hold: wait in the first trial until the process is killed or `go` lies in the folder.
     """
-    settings = Search(trials=trials, epochs=1, startup_trials=2, query_share=0.5)
+    settings = Search(
+        trials=trials, startup_trials=2, query_share=0.5, held_out_share=0.2, learned=0.5
+    )
     candidate = ComponentsCandidate()
     told: list[int] = []
 

@@ -10,7 +10,16 @@ import pytest
 from keras import applications, layers
 
 from ganamis.errors import UserError
-from ganamis.extractors.architectures import BACKBONES, FEATURES, NETWORKS, build_network
+from ganamis.extractors import architectures
+from ganamis.extractors.architectures import (
+    BACKBONES,
+    FEATURES,
+    NETWORKS,
+    build_network,
+    build_trunk,
+    depths,
+    set_momentum,
+)
 
 # Keras's own conversion of TensorFlow variables under NumPy 2.
 pytestmark = pytest.mark.filterwarnings(
@@ -58,7 +67,10 @@ def test_custom_cnn_is_that_of_section_4_1(custom: keras.Model) -> None:
         return [("convolution", filters), ("BatchNormalization",), ("ReLU",)] * 2
 
     stages = [x for filters in (64, 128, 256, 512) for x in [*pair(filters), ("MaxPooling2D",)]]
-    assert [kind(layer) for layer in custom.layers] == [
+    whole = [("InputLayer",), ("Functional",), ("Identity",), ("Dropout",), ("dense", 3, "softmax")]
+    assert [kind(layer) for layer in custom.layers] == whole
+    body = custom.layers[1]
+    assert [kind(layer) for layer in body.layers] == [
         ("InputLayer",),
         ("Rescaling",),
         *stages,
@@ -66,15 +78,13 @@ def test_custom_cnn_is_that_of_section_4_1(custom: keras.Model) -> None:
         ("Flatten",),
         ("dense", 256, "relu"),
         ("dense", 64, "relu"),
-        ("Dropout",),
-        ("dense", 3, "softmax"),
     ]
     assert custom.input_shape == (None, 32, 32, 1)
     assert custom.get_layer(FEATURES).output.shape == (None, 64)
-    pools = [layer for layer in custom.layers if isinstance(layer, layers.MaxPooling2D)]
+    pools = [layer for layer in body.layers if isinstance(layer, layers.MaxPooling2D)]
     assert [pool.output.shape[1] for pool in pools] == [16, 8, 4, 2]
     grays = np.array([0.0, 51.0, 255.0], dtype=np.float32)
-    np.testing.assert_allclose(custom.layers[1](grays), [0, 0.2, 1], rtol=1e-6)
+    np.testing.assert_allclose(body.layers[1](grays), [0, 0.2, 1], rtol=1e-6)
 
 
 @pytest.mark.parametrize(("name", "module", "parameters", "width"), PUBLISHED)
@@ -87,8 +97,13 @@ def test_backbone_is_the_published_one_with_its_own_preprocessing(
     assert body.count_params() == parameters
     assert model.input_shape == (None, crop, crop, 1)
     assert model.get_layer(FEATURES).output.shape == (None, width)
-    tail = [kind(layer) for layer in model.layers[-3:]]
-    assert tail == [("GlobalAveragePooling2D",), ("Dropout",), ("dense", 3, "softmax")]
+    tail = [kind(layer) for layer in model.layers[-4:]]
+    assert tail == [
+        ("GlobalAveragePooling2D",),
+        ("Identity",),
+        ("Dropout",),
+        ("dense", 3, "softmax"),
+    ]
 
     gray = np.linspace(0, 255, crop * crop, dtype=np.float32).reshape(1, crop, crop, 1)
     replicated = np.repeat(gray, 3, axis=3)
@@ -106,13 +121,76 @@ def test_efficientnet_rescales_by_itself() -> None:
 
 
 def test_share_of_trainable_layers_is_counted_from_the_output(custom: keras.Model) -> None:
-    body = custom.layers[1:-2]
+    body = custom.layers[1].layers
     for share, count in ((0.5, round(0.5 * len(body))), (0.01, 1)):
         model = build("custom_cnn", trainable_share=share)
-        flags = [layer.trainable for layer in model.layers[1:-2]]
+        flags = [layer.trainable for layer in model.layers[1].layers]
         assert flags == [False] * (len(body) - count) + [True] * count
         assert model.layers[-1].trainable
     assert all(layer.trainable for layer in body)
+
+
+def test_efficientnet_divides_by_the_root_deviation_whoever_fetched_its_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Keras builds one more layer for `imagenet`; a file of the same weights must give the same."""
+    published = applications.efficientnet
+    mean, deviation = [0.485, 0.456, 0.406], np.array([0.229, 0.224, 0.225])
+    body = applications.EfficientNetB0(include_top=False, weights=None, input_shape=(32, 32, 3))
+    (normalisation,) = (x for x in body.layers if isinstance(x, layers.Normalization))
+    normalisation.adapt_mean.assign(mean)
+    normalisation.adapt_variance.assign(deviation**2)
+    normalisation.finalize_state()
+    path = tmp_path / "efficientnet.weights.h5"
+    body.save_weights(path)
+
+    from keras.src.applications import efficientnet
+
+    monkeypatch.setattr(efficientnet.file_utils, "get_file", lambda *args, **settings: str(path))
+    fetched = published.EfficientNetB0(
+        include_top=False, weights="imagenet", input_shape=(32, 32, 3)
+    )
+    ours = architectures._body("efficientnet", size=32, weights=str(path))
+    pixels = np.random.default_rng(0).uniform(0, 255, (1, 32, 32, 3)).astype(np.float32)
+    before = [keras.Model(x.input, x.get_layer("stem_conv_pad").input) for x in (fetched, ours)]
+    expected, found = (model(pixels).numpy() for model in before)
+    np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_trunk_reads_residuals_at_the_first_depth_and_not_content(name: str) -> None:
+    """Gray levels shifted by a constant, and ramps, leave a second difference of zero."""
+    depth = min(depths(name))
+    model = build_trunk(name, crop=32, depth=depth, weights="none")
+    pixels = np.random.default_rng(0).integers(20, 120, (1, 32, 32, 1)).astype(np.float32)
+    ramp = np.arange(32, dtype=np.float32)[None, :, None, None]
+    features = model.predict_on_batch(np.concatenate([pixels, pixels + 100 + 2 * ramp]))
+    assert np.ptp(features[0]) > 0
+    np.testing.assert_allclose(features[1], features[0], rtol=1e-3, atol=1e-3)
+    (trunk,) = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    channels = trunk.output.shape[-1]
+    assert features.shape == (2, 2 * channels)
+    side = trunk([np.zeros((1, 64, 64, 3), np.float32)]).shape[1]
+    assert abs(side - 64 / depth) <= 1.5
+
+
+def test_mean_and_deviation_are_those_of_the_activations() -> None:
+    model = build_trunk("mobilenetv2", crop=32, depth=4, weights="none")
+    (trunk,) = [layer for layer in model.layers if isinstance(layer, keras.Model)]
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 32, 32, 1)).astype(np.float32)
+    prepared = [layer for layer in model.layers if isinstance(layer, layers.Rescaling)][-1]
+    between = keras.Model(model.inputs, trunk(prepared.output))
+    activations = between.predict_on_batch(pixels)
+    expected = np.concatenate([activations.mean((1, 2)), activations.std((1, 2))], axis=1)
+    np.testing.assert_allclose(model.predict_on_batch(pixels), expected, atol=2e-3)
+
+
+def test_momentum_reaches_every_normalisation() -> None:
+    model = build("mobilenetv2")
+    set_momentum(model, 0.9)
+    body = next(layer for layer in model.layers if isinstance(layer, keras.Model))
+    found = [x.momentum for x in body.layers if isinstance(x, layers.BatchNormalization)]
+    assert len(found) == 52 and set(found) == {0.9}
 
 
 # Keras's word on each part that a file of another network lacks, before it refuses the file.
@@ -121,7 +199,7 @@ def test_weights_file_loads_into_its_network_and_no_other(
     tmp_path: Path, custom: keras.Model
 ) -> None:
     path = tmp_path / "own.weights.h5"
-    body = keras.Model(custom.inputs, custom.get_layer(FEATURES).output)
+    body = custom.layers[1]
     body.save_weights(path)
     crops = np.random.default_rng(0).uniform(0, 255, (2, 32, 32, 1)).astype(np.float32)
     loaded = build("custom_cnn", weights=str(path), classes=5)
@@ -164,8 +242,8 @@ def test_failed_download_names_the_remedy(monkeypatch: pytest.MonkeyPatch) -> No
         (
             "xception",
             {"crop": 70},
-            "xception: crop is 70 pixels, its least input is 71; raise extractors.xception.crop in "
-            "params.yaml",
+            "xception: crop is 70 pixels, its least input is 71; raise "
+            "extractors.xception_paper.crop in params.yaml",
         ),
         (
             "custom_cnn",

@@ -8,11 +8,16 @@ import optuna
 import pytest
 
 from ganamis.errors import UserError
-from ganamis.extractors.architectures import NETWORKS
-from ganamis.extractors.candidates import candidate
+from ganamis.extractors.architectures import NETWORKS, depths
+from ganamis.extractors.candidates import NAMED, candidate, extractor_name, recipe_of
 from ganamis.extractors.loading import load_extractor
-from ganamis.params import Hyperparameters, Params
+from ganamis.params import FingerprintValues, Hyperparameters, Params
 from tests.builders import PARAMS
+
+RECIPES = {
+    "paper": ("training", "search", "space", "first_trial"),
+    "fingerprint": ("fingerprint", "search"),
+}
 
 
 def changed(profile: str, **sections: Any) -> Params:
@@ -23,13 +28,15 @@ def changed(profile: str, **sections: Any) -> Params:
 
 
 @pytest.mark.parametrize("profile", ["two_cores", "paper"])
+@pytest.mark.parametrize("recipe", ["paper", "fingerprint"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_settings_hold_this_network_and_no_other(name: str, profile: str) -> None:
-    settings = candidate(name, changed(profile)).settings
+def test_settings_hold_this_network_and_recipe_and_no_other(
+    name: str, recipe: str, profile: str
+) -> None:
+    settings = candidate(f"{name}_{recipe}", changed(profile)).settings
     expected = PARAMS.profiles[profile].model_dump()  # type: ignore[index]
-    networks = expected.pop("extractors")
-    del expected["degradations"]
-    assert settings == {**expected, "network": networks[name], "weights_digest": "none"}
+    network = {"network": expected["extractors"][f"{name}_{recipe}"], "weights_digest": "none"}
+    assert settings == {key: expected[key] for key in RECIPES[recipe]} | network
 
 
 def test_drawn_values_lie_in_the_space_and_are_hyperparameters() -> None:
@@ -37,7 +44,7 @@ def test_drawn_values_lie_in_the_space_and_are_hyperparameters() -> None:
     study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
     space = PARAMS.active.space
     for _ in range(50):
-        point = Hyperparameters(**candidate("vgg19", PARAMS).suggest(study.ask()))
+        point = Hyperparameters(**candidate("vgg19_paper", PARAMS).suggest(study.ask()))
         drawn.append(point)
         for name in ("learning_rate", "dropout", "weight_decay"):
             bounds = getattr(space, name)
@@ -48,8 +55,40 @@ def test_drawn_values_lie_in_the_space_and_are_hyperparameters() -> None:
 
 
 def test_first_trial_is_the_papers_own_setting() -> None:
-    assert Hyperparameters(**candidate("resnet50", PARAMS).first) == PARAMS.active.first_trial
-    assert set(candidate("resnet50", PARAMS).first) == set(Hyperparameters.model_fields)
+    assert Hyperparameters(**candidate("resnet50_paper", PARAMS).first) == PARAMS.active.first_trial
+    assert set(candidate("resnet50_paper", PARAMS).first) == set(Hyperparameters.model_fields)
+
+
+def test_a_fingerprint_is_searched_over_depth_crop_and_loss() -> None:
+    chosen = candidate("resnet50_fingerprint", PARAMS)
+    network, space = PARAMS.active.extractors.resnet50_fingerprint, PARAMS.active.fingerprint.space
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
+    drawn = [FingerprintValues(**chosen.suggest(study.ask())) for _ in range(40)]
+    for name, allowed in (
+        ("depth", network.depths),
+        ("crop", network.crops),
+        ("loss", space.loss),
+    ):
+        assert {getattr(point, name) for point in drawn} == set(allowed)
+        assert chosen.first[name] == allowed[0]
+    assert set(network.depths) <= set(depths("resnet50"))
+    assert chosen.degradations == tuple(PARAMS.active.fingerprint.degradations)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "recipe", "name", "parts"),
+    [
+        ("custom_cnn", "paper", "custom_cnn_paper", ("custom_cnn", "paper")),
+        ("vgg19_fingerprint", NAMED, "vgg19_fingerprint", ("vgg19", "fingerprint")),
+        ("spectrum", NAMED, "spectrum", ("spectrum", "spectrum")),
+        ("residual_network", NAMED, "residual_network", ("residual_network",) * 2),
+    ],
+)
+def test_an_extractors_name_is_architecture_and_recipe(
+    architecture: str, recipe: str, name: str, parts: tuple[str, str]
+) -> None:
+    assert extractor_name(architecture, recipe) == name
+    assert recipe_of(name) == parts
 
 
 def test_unknown_name_is_refused() -> None:
@@ -60,12 +99,12 @@ def test_unknown_name_is_refused() -> None:
 def test_a_weights_file_counts_by_its_content(tmp_path: Path) -> None:
     weights = tmp_path / "vgg19.weights.h5"
     extractors = PARAMS.active.extractors.model_dump()
-    extractors["vgg19"]["weights"] = str(weights)
+    extractors["vgg19_fingerprint"]["weights"] = str(weights)
     params = changed("two_cores", extractors=extractors)
     digests = set()
     for content in (b"first", b"second", b"first"):
         weights.write_bytes(content)
-        digests.add(candidate("vgg19", params).settings["weights_digest"])
+        digests.add(candidate("vgg19_fingerprint", params).settings["weights_digest"])
     assert len(digests) == 2
 
 

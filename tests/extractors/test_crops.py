@@ -3,7 +3,13 @@
 import numpy as np
 import pytest
 
-from ganamis.extractors.crops import NOISE_SIGMA, take_view, training_batches, view_corners
+from ganamis.extractors.crops import (
+    NOISE_SIGMA,
+    balanced_crops,
+    take_views,
+    training_batches,
+    view_corners,
+)
 from ganamis.params import Augmentation
 
 COUNT, SIZE, CROP = 10, 12, 5
@@ -56,13 +62,43 @@ def flips(crop: np.ndarray) -> list[np.ndarray]:
 def test_views_lie_on_a_centred_grid(
     size: int, crop: int, views: int, corners: list[tuple[int, int]]
 ) -> None:
-    assert view_corners(size, crop=crop, views=views) == corners
+    assert view_corners(size, size, crop=crop, views=views) == corners
 
 
-def test_view_holds_the_pixels_as_they_are() -> None:
-    view = take_view(IMAGES, (2, 7), crop=CROP)
-    assert (view.shape, view.dtype) == ((COUNT, CROP, CROP, 1), np.float32)
-    np.testing.assert_array_equal(view[..., 0], IMAGES[:, 2:7, 7:12])
+def test_views_of_an_image_that_is_not_square_reach_into_its_length() -> None:
+    corners = view_corners(64, 256, crop=64, views=4)
+    assert corners == [(0, 48), (0, 144), (0, 48), (0, 144)]
+
+
+def test_views_hold_the_pixels_as_they_are_image_after_image() -> None:
+    views = take_views(IMAGES, CROP, 4)
+    assert (views.shape, views.dtype) == ((4 * COUNT, CROP, CROP, 1), np.float32)
+    corners = view_corners(SIZE, SIZE, crop=CROP, views=4)
+    for image in range(COUNT):
+        for view, (row, column) in enumerate(corners):
+            expected = IMAGES[image, row : row + CROP, column : column + CROP]
+            np.testing.assert_array_equal(views[4 * image + view, ..., 0], expected)
+
+
+def test_balanced_crops_hold_every_label_equally_often_and_all_copies() -> None:
+    labels = np.array([0] * 7 + [2] * 3)
+    copies = [IMAGES, 255 - IMAGES]
+    random = np.random.default_rng(0)
+    sources = set()
+    for _ in range(10):
+        pixels, chosen = balanced_crops(copies, labels, crop=CROP, each=4, random=random)
+        assert chosen.tolist() == [0] * 4 + [2] * 4
+        assert (pixels.shape, pixels.dtype) == ((8, CROP, CROP, 1), np.float32)
+        for crop, label in zip(pixels[..., 0].astype(np.uint8), chosen, strict=True):
+            found = {
+                (copy, int(i))
+                for copy, images in enumerate(copies)
+                for i in np.flatnonzero(labels == label)
+                if {crop.tobytes(), crop[:, ::-1].tobytes()} & cuts(images[i])
+            }
+            assert len(found) == 1
+            sources |= found
+    assert len(sources) > 12
 
 
 def test_an_epoch_holds_every_image_once_in_batches() -> None:

@@ -1,5 +1,7 @@
 """A network as an extractor: the same features alone, in any order, and after a round trip."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import keras
@@ -8,6 +10,7 @@ import pytest
 
 from ganamis.errors import UserError
 from ganamis.extractors.architectures import FEATURES
+from ganamis.extractors.exported import export
 from ganamis.extractors.loading import load_extractor
 from ganamis.extractors.network import NetworkExtractor
 from tests.builders import noise
@@ -28,7 +31,7 @@ def extractor() -> NetworkExtractor:
         "small", crop=32, classes=2, weights="none", dropout=0.5, trainable_share=1.0
     )
     features = keras.Model(network.inputs, network.get_layer(FEATURES).output)
-    return NetworkExtractor(model=features, crop=32, crops=1, batch_size=5)
+    return NetworkExtractor(export(features, batch=5), crop=32, views=1)
 
 
 def test_saved_extractor_embeds_the_same(tmp_path: Path, extractor: NetworkExtractor) -> None:
@@ -39,6 +42,7 @@ def test_saved_extractor_embeds_the_same(tmp_path: Path, extractor: NetworkExtra
     assert np.ptp(features, axis=0).max() > 0
     extractor.save(tmp_path / "extractor")
     loaded = load_extractor(tmp_path / "extractor")
+    assert loaded.views == 1
     np.testing.assert_array_equal(loaded.embed(IMAGES), features)
 
     np.testing.assert_allclose(loaded.embed(IMAGES[3:4])[0], features[3], rtol=1e-4, atol=1e-5)
@@ -46,10 +50,33 @@ def test_saved_extractor_embeds_the_same(tmp_path: Path, extractor: NetworkExtra
     np.testing.assert_allclose(loaded.embed(IMAGES[order]), features[order], rtol=1e-4, atol=1e-5)
 
 
-def test_crops_are_averaged(extractor: NetworkExtractor) -> None:
-    four = NetworkExtractor(model=extractor.model, crop=32, crops=4, batch_size=8)
+def test_saved_extractor_answers_without_tensorflow(
+    tmp_path: Path, extractor: NetworkExtractor
+) -> None:
+    """Nor does it report to the maker of OpenVINO that it was opened."""
+    extractor.save(tmp_path)
+    program = f"""
+import sys
+import numpy as np
+import subprocess
+import sys
+from pathlib import Path
+from ganamis.extractors.loading import load_extractor
+images = np.zeros((2, 40, 48), dtype=np.uint8)
+print(load_extractor(Path({str(tmp_path)!r})).embed(images).shape)
+assert not {{"tensorflow", "keras", "mlflow"}} & set(sys.modules)
+assert sys.modules["openvino_telemetry"] is None
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    assert (done.stdout, done.returncode) == ("(2, 16)\n", 0), done.stderr
+
+
+def test_views_are_the_crops_one_after_the_other(extractor: NetworkExtractor) -> None:
+    four = NetworkExtractor(extractor.network, crop=32, views=4)
     alone = [extractor.embed(IMAGES[:, r : r + 32, c : c + 32]) for r in (2, 6) for c in (2, 6)]
-    np.testing.assert_allclose(four.embed(IMAGES), np.mean(alone, axis=0), rtol=1e-4, atol=1e-5)
+    np.testing.assert_allclose(
+        four.embed(IMAGES), np.concatenate(alone, axis=1), rtol=1e-4, atol=1e-5
+    )
 
 
 def test_image_smaller_than_the_crop_is_refused(extractor: NetworkExtractor) -> None:

@@ -67,7 +67,13 @@ class ComponentsCandidate:
         return Components(pca, values["noise"])
 
     def fit_final(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: dict[str, Any],
+        *,
+        held_out: np.ndarray,
+        folder: Path,
     ) -> Components:
         return self.fit(images, labels, values, classes=FOLDS)
 
@@ -103,7 +109,9 @@ def run(
         candidate,
         DEVELOPMENT,
         objective,
-        settings=Search(trials=trials, epochs=1, startup_trials=2, query_share=0.5),
+        settings=Search(
+            trials=trials, startup_trials=2, query_share=0.5, held_out_share=0.2, learned=0.5
+        ),
         seed=7,
         study_name=name,
         folder=folder,

@@ -80,7 +80,9 @@ def scored(folder: Path) -> list[int]:
 
 
 def reopen(url: str, name: str = "study", *, create: bool = False, trials: int = TRIALS) -> Opened:
-    settings = Search(trials=trials, epochs=1, startup_trials=2, query_share=0.5)
+    settings = Search(
+        trials=trials, startup_trials=2, query_share=0.5, held_out_share=0.2, learned=0.5
+    )
     return open_study(url, name, settings=settings, shared=SHARED, create=create)
 
 
@@ -94,7 +96,9 @@ def take_part(opened: SharedStudy, score: Callable[[optuna.Trial], float], *, tr
         opened,
         score,
         first=ComponentsCandidate().first,
-        settings=Search(trials=trials, epochs=1, startup_trials=2, query_share=0.5),
+        settings=Search(
+            trials=trials, startup_trials=2, query_share=0.5, held_out_share=0.2, learned=0.5
+        ),
         shared=SHARED,
         seed=7,
         finished=lambda trial: None,

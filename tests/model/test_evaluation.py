@@ -9,12 +9,14 @@ from sklearn.metrics import adjusted_rand_score
 
 from ganamis.clustering.methods import DENSITY
 from ganamis.contracts import Embeddings, Fold
+from ganamis.errors import UserError
 from ganamis.model.evaluation import (
     ELIGIBLE,
     choose,
     fold_backend,
     fold_clusters,
     fold_query,
+    learned,
     open_world_scores,
     search_objective,
 )
@@ -160,6 +162,7 @@ def test_test_labels_are_no_input_of_the_choice() -> None:
         search_objective,
         fold_backend,
         fold_query,
+        learned,
         fold_clusters,
     ):
         names = set(inspect.signature(function).parameters)
@@ -178,3 +181,18 @@ def test_test_labels_are_no_input_of_the_choice() -> None:
     with_test = spoiled.assign(test_ari=[0.0, 1.0, 1.0])
     assert choose(with_test, order=ORDER)["architecture"] == "a"
     assert choose(spoiled, order=ORDER)["architecture"] == "a"
+
+
+def test_an_extractor_that_has_not_learned_cannot_be_chosen() -> None:
+    scores = pd.DataFrame(
+        {
+            "architecture": ["a", "a", "b", "b"],
+            "clusterer": "open_world",
+            "known": [True, False] * 2,
+            "ari": [1.0, 1.0, 0.5, 0.5],
+            "learned": [False, False, True, True],
+        }
+    )
+    assert choose(learned(scores), order=["a", "b"])["architecture"] == "b"
+    with pytest.raises(UserError, match=r"^no extractor has learned \(a\): on held-out "):
+        learned(scores[:2])

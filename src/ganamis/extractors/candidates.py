@@ -9,14 +9,17 @@ import numpy as np
 import optuna
 
 from ganamis.errors import UserError
+from ganamis.extractors.architectures import NETWORKS
+from ganamis.extractors.fingerprint_training import FingerprintTrainer
 from ganamis.extractors.fingerprints import ResidualCandidate, SpectrumCandidate
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.extractors.search import Candidate
 from ganamis.extractors.training import NetworkTrainer
 from ganamis.params import (
     Extractors,
+    FingerprintNetwork,
+    FingerprintValues,
     Hyperparameters,
-    Network,
     Params,
     Profile,
     ResidualSettings,
@@ -24,12 +27,13 @@ from ganamis.params import (
 )
 
 FUSION = "fusion"
+NAMED = "named"
 EXTRACTORS = tuple(Extractors.model_fields)
 
 
-def _digest(network: Network) -> str:
+def _digest(weights: str) -> str:
     """Of a weights file's content: a changed file under an old name is another setting."""
-    path = Path(network.weights)
+    path = Path(weights)
     if not path.is_file():
         return "none"
     with path.open("rb") as stream:
@@ -37,17 +41,18 @@ def _digest(network: Network) -> str:
 
 
 @dataclass(frozen=True)
-class NetworkCandidate:
-    """One of the paper's networks under search."""
+class PaperCandidate:
+    """One of the six networks by the paper's recipe."""
 
     trainer: NetworkTrainer
     profile: Profile
 
     @property
     def settings(self) -> dict[str, Any]:
-        profile = self.profile.model_dump(exclude={"extractors", "degradations"})
+        profile = self.profile.model_dump(exclude={"extractors", "degradations", "fingerprint"})
         network = self.trainer.network
-        return {**profile, "network": network.model_dump(), "weights_digest": _digest(network)}
+        digest = _digest(network.weights)
+        return {**profile, "network": network.model_dump(), "weights_digest": digest}
 
     @property
     def degradations(self) -> tuple[str, ...]:
@@ -74,14 +79,96 @@ class NetworkCandidate:
     def fit(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
     ) -> NetworkExtractor:
-        epochs = self.profile.search.epochs
+        epochs = self.profile.training.search_epochs
         point = Hyperparameters(**values)
         return self.trainer.fit(images, labels, point, classes=classes, epochs=epochs)
 
     def fit_final(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: dict[str, Any],
+        *,
+        held_out: np.ndarray,
+        folder: Path,
     ) -> NetworkExtractor:
-        return self.trainer.fit_final(images, labels, Hyperparameters(**values), folder=folder)
+        point = Hyperparameters(**values)
+        return self.trainer.fit_final(images, labels, point, held_out=held_out, folder=folder)
+
+
+@dataclass(frozen=True)
+class FingerprintCandidate:
+    """One of the six networks by the recipe `fingerprint`."""
+
+    trainer: FingerprintTrainer
+    network: FingerprintNetwork
+    profile: Profile
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {
+            "fingerprint": self.profile.fingerprint.model_dump(),
+            "search": self.profile.search.model_dump(),
+            "network": self.network.model_dump(),
+            "weights_digest": _digest(self.network.weights),
+        }
+
+    @property
+    def degradations(self) -> tuple[str, ...]:
+        return tuple(self.profile.fingerprint.degradations)
+
+    @property
+    def first(self) -> dict[str, Any]:
+        shared = self.profile.fingerprint
+        return {
+            "depth": self.network.depths[0],
+            "crop": self.network.crops[0],
+            "loss": shared.space.loss[0],
+            "learning_rate": shared.learning_rate,
+        }
+
+    def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
+        space = self.profile.fingerprint.space
+        return {
+            "depth": trial.suggest_categorical("depth", self.network.depths),
+            "crop": trial.suggest_categorical("crop", self.network.crops),
+            "loss": trial.suggest_categorical("loss", space.loss),
+            "learning_rate": trial.suggest_float(
+                "learning_rate", space.learning_rate.low, space.learning_rate.high, log=True
+            ),
+        }
+
+    def fit(
+        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
+    ) -> NetworkExtractor:
+        point, steps = FingerprintValues(**values), self.profile.fingerprint.search_steps
+        return self.trainer.fit(images, labels, point, classes=classes, steps=steps)
+
+    def fit_final(
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: dict[str, Any],
+        *,
+        held_out: np.ndarray,
+        folder: Path,
+    ) -> NetworkExtractor:
+        point, steps = FingerprintValues(**values), self.profile.fingerprint.steps
+        classes, trained = int(labels.max()) + 1, ~held_out
+        return self.trainer.fit(
+            images[trained], labels[trained], point, classes=classes, steps=steps
+        )
+
+
+def extractor_name(architecture: str, recipe: str) -> str:
+    """The name of an extractor by its parts; `named` means that the first is its whole name."""
+    return architecture if recipe == NAMED else f"{architecture}_{recipe}"
+
+
+def recipe_of(name: str) -> tuple[str, str]:
+    """Architecture and recipe of an extractor; one that is no network is its own recipe."""
+    architecture, _, recipe = name.rpartition("_")
+    return (architecture, recipe) if architecture in NETWORKS else (name, name)
 
 
 def candidate(name: str, params: Params) -> Candidate:
@@ -100,7 +187,15 @@ def candidate(name: str, params: Params) -> Candidate:
     if isinstance(numbers, ResidualSettings):
         spectrum = profile.extractors.spectrum if name == FUSION else None
         return ResidualCandidate(numbers, degraded, params.seed, spectrum)
-    trainer = NetworkTrainer(
-        name=name, network=numbers, training=profile.training, seed=params.seed
+    architecture, _ = recipe_of(name)
+    if isinstance(numbers, FingerprintNetwork):
+        trainer = FingerprintTrainer(
+            architecture, numbers.weights, profile.fingerprint, params.seed
+        )
+        return FingerprintCandidate(trainer, numbers, profile)
+    return PaperCandidate(
+        NetworkTrainer(
+            name=architecture, network=numbers, training=profile.training, seed=params.seed
+        ),
+        profile,
     )
-    return NetworkCandidate(trainer=trainer, profile=profile)

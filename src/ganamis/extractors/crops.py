@@ -1,7 +1,7 @@
 """Native-resolution crops: where they lie, and the stream of them that a network trains on."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -10,18 +10,50 @@ from ganamis.params import Augmentation
 NOISE_SIGMA = 1.0  # gray levels, of the noise augmentation
 
 
-def view_corners(size: int, *, crop: int, views: int) -> list[tuple[int, int]]:
+def view_corners(height: int, width: int, *, crop: int, views: int) -> list[tuple[int, int]]:
     """Upper-left corners of `views` crops on a centred grid, in pixels."""
     side = math.ceil(math.sqrt(views))
-    free = size - crop
-    steps = [round(free * (2 * i + 1) / (2 * side)) for i in range(side)]
-    return [(row, column) for row in steps for column in steps][:views]
+    rows, columns = (
+        [round((size - crop) * (2 * i + 1) / (2 * side)) for i in range(side)]
+        for size in (height, width)
+    )
+    return [(row, column) for row in rows for column in columns][:views]
 
 
-def take_view(images: np.ndarray, corner: tuple[int, int], *, crop: int) -> np.ndarray:
-    """Cut `[N, crop, crop, 1]` float32 gray levels out of `[N, H, W]` uint8."""
-    row, column = corner
-    return images[:, row : row + crop, column : column + crop, None].astype(np.float32)
+def take_views(images: np.ndarray, crop: int, views: int) -> np.ndarray:
+    """Cut `[N * views, crop, crop, 1]` float32 gray levels out of `[N, H, W]` uint8."""
+    cut = [
+        images[:, row : row + crop, column : column + crop]
+        for row, column in view_corners(*images.shape[1:], crop=crop, views=views)
+    ]
+    return np.stack(cut, axis=1).reshape(-1, crop, crop, 1).astype(np.float32)
+
+
+def balanced_crops(
+    copies: Sequence[np.ndarray],
+    labels: np.ndarray,
+    *,
+    crop: int,
+    each: int,
+    random: np.random.Generator,
+) -> tuple[np.ndarray, np.ndarray]:
+    """A batch `[B, crop, crop, 1]` float32 and its labels `[B]`, every label `each` times.
+
+    Args:
+        copies: versions `[N, H, W]` uint8 of the same images, of which each crop takes one.
+        labels: `[N]`, the images' generators.
+    """
+    height, width = copies[0].shape[1:]
+    rows = np.concatenate(
+        [random.choice(np.flatnonzero(labels == label), each) for label in np.unique(labels)]
+    )
+    crops = []
+    for row in rows:
+        y, x = random.integers(height - crop + 1), random.integers(width - crop + 1)
+        source = copies[int(random.integers(len(copies)))][row]
+        crops.append(source[y : y + crop, x : x + crop])
+    pixels = np.stack(crops)[..., None].astype(np.float32)
+    return pixels[:, :, :: random.choice((-1, 1))], labels[rows]
 
 
 def training_batches(

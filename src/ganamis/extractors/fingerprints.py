@@ -58,7 +58,13 @@ class SpectrumCandidate(_FingerprintCandidate[SpectrumSettings]):
         )
 
     def fit_final(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: dict[str, Any],
+        *,
+        held_out: np.ndarray,
+        folder: Path,
     ) -> Spectrum:
         return self.fit(images, labels, values, classes=0)
 
@@ -95,9 +101,16 @@ class ResidualCandidate(_FingerprintCandidate[ResidualSettings]):
         return self._fit(images, labels, values, steps=self.numbers.search_steps)
 
     def fit_final(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: dict[str, Any],
+        *,
+        held_out: np.ndarray,
+        folder: Path,
     ) -> Extractor:
-        return self._fit(images, labels, values, steps=self.numbers.steps)
+        trained = ~held_out
+        return self._fit(images[trained], labels[trained], values, steps=self.numbers.steps)
 
     def _fit(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, steps: int

@@ -5,8 +5,9 @@ from pathlib import Path
 from ganamis.contracts import Extractor
 from ganamis.errors import UserError
 from ganamis.extractors.discriminant import AXES_FILE, PART, Discriminant
+from ganamis.extractors.exported import GRAPH_FILE
 from ganamis.extractors.fusion import FUSION_FILE, Fusion
-from ganamis.extractors.network import MODEL_FILE, NetworkExtractor
+from ganamis.extractors.network import NetworkExtractor
 from ganamis.extractors.residual_network import ARRAYS_FILE, ResidualNetwork
 from ganamis.extractors.residual_statistics import STATISTICS_FILE, ResidualStatistics
 from ganamis.extractors.simulated_network import WEIGHTS_FILE, SimulatedNetwork, shipped_folder
@@ -20,7 +21,7 @@ def load_extractor(folder: Path) -> Extractor:
     Raises:
         UserError: the folder holds no extractor.
     """
-    if (folder / MODEL_FILE).exists():
+    if (folder / GRAPH_FILE).exists():
         return NetworkExtractor.load(folder)
     if (folder / ARRAYS_FILE).exists():
         return ResidualNetwork.load(folder)

@@ -1,37 +1,31 @@
-"""A trained network as an extractor: crops in, mean penultimate activations out."""
+"""A trained network as an extractor: crops in, the features that it was read at out."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
 from ganamis.errors import UserError
-from ganamis.extractors.crops import take_view, view_corners
+from ganamis.extractors.crops import take_views
+from ganamis.extractors.exported import ExportedNetwork
+from ganamis.files import read_json, write_json
 
-if TYPE_CHECKING:
-    import keras
-
-MODEL_FILE, SETTINGS_FILE = "network.keras", "network.json"
+SETTINGS_FILE = "network.json"
 
 
 @dataclass(frozen=True)
 class NetworkExtractor:
-    """Penultimate features of a network, averaged over native-resolution crops.
+    """Features of native-resolution crops, each crop a view of its image.
 
-    model: from `[N, crop, crop, 1]` gray levels to `[N, D]` features.
+    network: from `[N, crop, crop, 1]` gray levels to `[N, D]` features.
     """
 
-    model: "keras.Model"
+    network: ExportedNetwork
     crop: int
-    crops: int
-    batch_size: int
-
-    views: ClassVar[int] = 1
+    views: int
 
     def embed(self, images: np.ndarray) -> np.ndarray:
-        """Embed `[N, H, W]` uint8 as `[N, D]` float32.
+        """Embed `[N, H, W]` uint8 as `[N, V * D]` float32.
 
         Raises:
             UserError: the images are smaller than the crop.
@@ -39,25 +33,22 @@ class NetworkExtractor:
         size = min(images.shape[1:])
         if size < self.crop:
             raise UserError(f"images of {size} pixels are smaller than the crop of {self.crop}")
-        total = sum(
-            self.model.predict(
-                take_view(images, corner, crop=self.crop), batch_size=self.batch_size, verbose=0
-            )
-            for corner in view_corners(size, crop=self.crop, views=self.crops)
-        )
-        return np.asarray(total / self.crops, dtype=np.float32)
+        together = max(1, self.network.batch // self.views)
+        parts = [
+            self.network(take_views(images[start : start + together], self.crop, self.views))
+            for start in range(0, len(images), together)
+        ]
+        return np.concatenate(parts).reshape(len(images), -1)
 
     def save(self, folder: Path) -> None:
         """Write the network and its settings into `folder`."""
-        folder.mkdir(parents=True, exist_ok=True)
-        self.model.save(folder / MODEL_FILE)
-        settings = {"crop": self.crop, "crops": self.crops, "batch_size": self.batch_size}
-        (folder / SETTINGS_FILE).write_text(json.dumps(settings))
+        self.network.save(folder)
+        settings = {"crop": self.crop, "views": self.views, "batch": self.network.batch}
+        write_json(folder / SETTINGS_FILE, settings)
 
     @classmethod
     def load(cls, folder: Path) -> "NetworkExtractor":
         """Read what `save` wrote."""
-        import keras
-
-        settings = json.loads((folder / SETTINGS_FILE).read_text())
-        return cls(model=keras.saving.load_model(folder / MODEL_FILE, compile=False), **settings)
+        settings = read_json(folder / SETTINGS_FILE, stage="train")
+        network = ExportedNetwork.load(folder, batch=settings["batch"])
+        return cls(network, crop=settings["crop"], views=settings["views"])

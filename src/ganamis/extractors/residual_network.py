@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from ganamis.data.degradations import MIX, degrade
+from ganamis.extractors.crops import balanced_crops
 from ganamis.files import read_json, whole_file, write_json
 
 # Second differences along rows, columns and both (Fridrich and Kodovsky 2012).
@@ -119,26 +120,6 @@ class ResidualNetwork:
         return cls(model, config)
 
 
-def _crops(
-    copies: list[np.ndarray], labels: np.ndarray, config: ResidualNetworkConfig, random: Any
-) -> tuple[np.ndarray, np.ndarray]:
-    """A batch `[B, crop, crop, 1]` float32 and its labels, generators in equal number."""
-    height, width = copies[0].shape[1:]
-    rows = np.concatenate(
-        [
-            random.choice(np.flatnonzero(labels == label), config.generators_share)
-            for label in np.unique(labels)
-        ]
-    )
-    crops = []
-    for row in rows:
-        y, x = random.integers(height - config.crop + 1), random.integers(width - config.crop + 1)
-        source = copies[random.integers(len(copies))][row]
-        crops.append(source[y : y + config.crop, x : x + config.crop])
-    pixels = np.stack(crops)[..., None].astype(np.float32)
-    return pixels[:, :, :: random.choice((-1, 1))], labels[rows]
-
-
 def fit(
     images: np.ndarray, labels: np.ndarray, *, config: ResidualNetworkConfig, seed: int
 ) -> ResidualNetwork:
@@ -171,6 +152,8 @@ def fit(
     head.build((None, config.channels[-1]))
     optimizer.build(model.trainable_variables + head.trainable_variables)
     for _ in range(config.steps):
-        pixels, classes = _crops(copies, codes, config, random)
+        pixels, classes = balanced_crops(
+            copies, codes, crop=config.crop, each=config.generators_share, random=random
+        )
         step(tf.constant(pixels), tf.constant(classes))
     return ResidualNetwork(model, config)

@@ -6,7 +6,7 @@ images of all generators, score against their labels; average over the held-out 
 
 import shutil
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -56,9 +56,20 @@ class Candidate(Protocol):
         ...
 
     def fit_final(
-        self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, folder: Path
+        self,
+        images: np.ndarray,
+        labels: np.ndarray,
+        values: dict[str, Any],
+        *,
+        held_out: np.ndarray,
+        folder: Path,
     ) -> Extractor:
-        """Fit in full; `folder` keeps what an interrupted fit goes on from."""
+        """Fit in full.
+
+        Args:
+            held_out: `[N]` bool, images that may tell when to stop, and are never trained on.
+            folder: keeps what an interrupted fit goes on from.
+        """
         ...
 
 
@@ -88,14 +99,13 @@ class DevelopmentSet:
         return np.searchsorted(self.names, self.generators)
 
     def fold(self, held_out: str, extractor: Extractor) -> Fold:
-        """The fold of an extractor that was fitted without `held_out`."""
+        """The fold of an extractor that was fitted without `held_out`, without copies."""
         return Fold(
             held_out=held_out,
             embeddings=Embeddings(self.ids, extractor.embed(self.images), extractor.views),
             generators=self.generators,
             reference=~self.query & (self.generators != held_out),
             query=self.query,
-            copies=self.copies(extractor),
         )
 
     def copies(self, extractor: Extractor) -> dict[str, np.ndarray]:
@@ -220,12 +230,14 @@ def evaluate(
     development: DevelopmentSet,
     objective: Objective,
     *,
-    keep: Callable[[Fold], None] = lambda fold: None,
+    keep: Callable[[Fold], None] | None = None,
 ) -> float:
     """Score one trial: the mean of `objective` over the held-out generators.
 
     Args:
-        keep: takes each fold before it is scored.
+        objective: scores a fold without its degraded copies, which only a trial that is carried
+            through is worth embedding.
+        keep: takes the folds of such a trial, with their copies.
 
     Raises:
         optuna.TrialPruned: the pruner stopped the trial.
@@ -233,14 +245,19 @@ def evaluate(
     values = candidate.suggest(trial)
     trial.set_user_attr(VALUES, values)
     scores: list[float] = []
+    fitted: list[tuple[Fold, Extractor]] = []
     for step, held_out in enumerate(development.names):
-        fold = _fit_fold(candidate, development, held_out, values)
-        keep(fold)
+        extractor = _fit_without(held_out, candidate, development, values)
+        fold = development.fold(held_out, extractor)
+        fitted.append((fold, extractor))
         scores.append(objective(fold))
         trial.set_user_attr(f"development_ari_without_{held_out}", scores[-1])
         trial.report(float(np.mean(scores)), step)
         if step < len(development.names) - 1 and trial.should_prune():
             raise optuna.TrialPruned
+    if keep is not None:
+        for fold, extractor in fitted:
+            keep(replace(fold, copies=development.copies(extractor)))
     return float(np.mean(scores))
 
 
@@ -253,20 +270,21 @@ def save_folds(
     """
     shutil.rmtree(folder, ignore_errors=True)
     for held_out in development.names:
-        _fit_fold(candidate, development, held_out, values).save(folder / held_out)
+        extractor = _fit_without(held_out, candidate, development, values)
+        fold = development.fold(held_out, extractor)
+        replace(fold, copies=development.copies(extractor)).save(folder / held_out)
 
 
-def _fit_fold(
-    candidate: Candidate, development: DevelopmentSet, held_out: str, values: dict[str, Any]
-) -> Fold:
+def _fit_without(
+    held_out: str, candidate: Candidate, development: DevelopmentSet, values: dict[str, Any]
+) -> Extractor:
     reference = ~development.query & (development.generators != held_out)
-    extractor = candidate.fit(
+    return candidate.fit(
         development.images[reference],
         development.labels[reference],
         values,
         classes=len(development.names),
     )
-    return development.fold(held_out, extractor)
 
 
 def _outcome(trial: FrozenTrial) -> str:

@@ -12,6 +12,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from ganamis.errors import UserError
+from ganamis.extractors.exported import openvino_runtime
 from ganamis.extractors.residual_network import HIGH_PASS
 from ganamis.files import read_json, whole_file, write_json
 
@@ -104,8 +105,8 @@ class SimulatedNetwork:
 
     @cached_property
     def _compiled(self) -> Any:
-        import openvino
-        from openvino import opset13 as ops
+        openvino = openvino_runtime()
+        ops = openvino.opset13
 
         def convolution(x: Any, kernel: np.ndarray, stride: int) -> Any:
             weights = ops.constant(np.ascontiguousarray(kernel.transpose(3, 2, 0, 1), np.float32))

@@ -1,24 +1,28 @@
-"""Train one of the six networks: short fits for the search, a resumable one for the result."""
+"""Train one of the six networks by the paper's recipe: short fits for the search, a resumable one
+for the result.
+"""
 
 import csv
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sklearn.model_selection import train_test_split
 
-from ganamis.extractors.architectures import FEATURES, build_network
-from ganamis.extractors.crops import take_view, training_batches, view_corners
+from ganamis.extractors.architectures import FEATURES, build_network, set_momentum
+from ganamis.extractors.crops import take_views, training_batches
+from ganamis.extractors.exported import export
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.files import resuming, whole_lines
-from ganamis.params import Hyperparameters, Network, Training
+from ganamis.params import Hyperparameters, PaperNetwork, Training
 
 if TYPE_CHECKING:
     import keras
 
 LOG_FILE, BEST_FILE = "logs/epochs.csv", "best.weights.h5"
+SETTLING_EPOCHS = 2  # of batch normalisation's averages after training
+VIEWS = 1  # the crop in the middle of an image; in the paper, the image
 
 
 @dataclass
@@ -26,7 +30,7 @@ class NetworkTrainer:
     """Fits one architecture; keeps the compiled network so that folds of a trial share it."""
 
     name: str
-    network: Network
+    network: PaperNetwork
     training: Training
     seed: int
     _compiled: tuple[Any, ...] | None = field(default=None, repr=False)
@@ -47,7 +51,6 @@ class NetworkTrainer:
                 costs nothing, and lets folds share a compiled network.
         """
         model = self._fresh(values, classes=classes)
-        assert self._compiled is not None
         model.fit(
             self._stream(images, labels, values, epochs=range(epochs)),
             steps_per_epoch=-(-len(images) // self.training.batch_size),
@@ -55,7 +58,7 @@ class NetworkTrainer:
             shuffle=False,
             verbose=0,
         )
-        return self._extractor(self._compiled[2])
+        return self._extractor(model, images, labels, values)
 
     def fit_final(
         self,
@@ -63,6 +66,7 @@ class NetworkTrainer:
         labels: np.ndarray,
         values: Hyperparameters,
         *,
+        held_out: np.ndarray,
         folder: Path,
     ) -> NetworkExtractor:
         """Train as the paper does: best checkpoint by validation loss, early stopping, CSV log.
@@ -71,19 +75,12 @@ class NetworkTrainer:
         that uninterrupted training would have had.
 
         Args:
-            images: `[N, H, W]` uint8. labels: `[N]` int in 0 .. G - 1; a share of each label,
-                chosen by the seed and the order of rows, is held out for validation.
+            images: `[N, H, W]` uint8. labels: `[N]` int in 0 .. G - 1. held_out: `[N]` bool, the
+                images that tell when to stop and are not trained on.
         """
         import keras
 
         (folder / LOG_FILE).parent.mkdir(parents=True, exist_ok=True)
-        _, validation = train_test_split(
-            np.arange(len(labels)),
-            test_size=self.training.validation_share,
-            stratify=labels,
-            random_state=self.seed,
-        )
-        held_out = np.isin(np.arange(len(labels)), validation)
         history = _finished_epochs(folder)
         if history:
             stored = _epoch_file(folder, len(history) - 1)
@@ -95,7 +92,7 @@ class NetworkTrainer:
             self._continue(model, images, labels, held_out, values, history, folder)
         with resuming(folder, what="the training"):
             model.load_weights(folder / BEST_FILE)
-        return self._extractor(keras.Model(model.inputs, model.get_layer(FEATURES).output))
+        return self._extractor(model, images[~held_out], labels[~held_out], values)
 
     def _continue(
         self,
@@ -110,9 +107,7 @@ class NetworkTrainer:
         import keras
 
         start, epochs = len(history), self.training.epochs
-        crop = self.network.crop
-        (corner,) = view_corners(min(images.shape[1:]), crop=crop, views=1)
-        validation = take_view(images[held_out], corner, crop=crop), labels[held_out]
+        validation = take_views(images[held_out], self.network.crop, VIEWS), labels[held_out]
         model.fit(
             self._stream(images[~held_out], labels[~held_out], values, epochs=range(start, epochs)),
             steps_per_epoch=-(-int((~held_out).sum()) // self.training.batch_size),
@@ -151,6 +146,7 @@ class NetworkTrainer:
                 dropout=values.dropout,
                 trainable_share=values.trainable_share,
             )
+            set_momentum(model, self.training.momentum)
             model.compile(
                 optimizer=keras.optimizers.AdamW(
                     learning_rate=values.learning_rate, weight_decay=values.weight_decay
@@ -161,10 +157,9 @@ class NetworkTrainer:
             )
             model.optimizer.build(model.trainable_variables)
             variables = [*model.variables, *model.optimizer.variables]
-            features = keras.Model(model.inputs, model.get_layer(FEATURES).output)
             initial = [np.array(variable) for variable in variables]
-            self._compiled = (key, model, features, variables, initial)
-        _, model, _, variables, initial = self._compiled
+            self._compiled = (key, model, variables, initial)
+        _, model, variables, initial = self._compiled
         for variable, value in zip(variables, initial, strict=True):
             variable.assign(value)
         return model
@@ -193,13 +188,36 @@ class NetworkTrainer:
         )
         return tf.data.Dataset.from_generator(batches, output_signature=signature).prefetch(2)
 
-    def _extractor(self, features: "keras.Model") -> NetworkExtractor:
-        return NetworkExtractor(
-            model=features,
-            crop=self.network.crop,
-            crops=self.training.crops,
-            batch_size=2 * self.training.batch_size,
-        )
+    def _extractor(
+        self, model: "keras.Model", images: np.ndarray, labels: np.ndarray, values: Hyperparameters
+    ) -> NetworkExtractor:
+        """The penultimate layer of a network trained on these images."""
+        import keras
+
+        epochs = range(SETTLING_EPOCHS)
+        settle(model, (crops for crops, _ in self._stream(images, labels, values, epochs=epochs)))
+        features = keras.Model(model.inputs, model.get_layer(FEATURES).output)
+        network = export(features, batch=2 * self.training.batch_size)
+        return NetworkExtractor(network, crop=self.network.crop, views=VIEWS)
+
+
+def settle(model: "keras.Model", batches: Iterable[Any]) -> None:
+    """Let batch normalisation's moving averages take the trained network's statistics.
+
+    After a few hundred steps they still hold some of what earlier weights, and the initial ones,
+    made of the images, and inference would see another scale than training did.
+
+    Args:
+        batches: what it was trained on, `[B, crop, crop, 1]` gray levels.
+    """
+    import tensorflow as tf
+
+    @tf.function(jit_compile=False)
+    def see(pixels: Any) -> None:
+        model(pixels, training=True)
+
+    for batch in batches:
+        see(batch)
 
 
 @dataclass

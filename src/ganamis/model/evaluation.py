@@ -9,6 +9,7 @@ from sklearn.metrics import adjusted_rand_score
 
 from ganamis.clustering.methods import CLUSTERERS, DENSITY, OPEN_WORLD, RAW
 from ganamis.contracts import Embedded, Embeddings, Fold
+from ganamis.errors import UserError
 from ganamis.model.backend import BackEnd
 from ganamis.params import ModelSettings
 
@@ -98,6 +99,25 @@ def open_world_scores(
                 ari = float(adjusted_rand_score(truth, found.labels))
                 rows.append((clusterer, fold.held_out, known, ari))
     return pd.DataFrame(rows, columns=["clusterer", "held_out", "known", "ari"])
+
+
+def learned(scores: pd.DataFrame) -> pd.DataFrame:
+    """The rows of extractors that have learned to tell the generators they were trained on.
+
+    Args:
+        scores: columns `architecture` and `learned` (bool).
+
+    Raises:
+        UserError: none has.
+    """
+    kept = scores[scores["learned"]]
+    if kept.empty:
+        names = ", ".join(scores["architecture"].unique())
+        raise UserError(
+            f"no extractor has learned ({names}): on held-out development images each stays below "
+            "search.learned of params.yaml; train for longer, or add extractors to `architectures`"
+        )
+    return kept
 
 
 def choose(scores: pd.DataFrame, *, order: Sequence[str]) -> pd.Series:

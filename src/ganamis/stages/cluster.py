@@ -113,7 +113,8 @@ def _development_scores(data: Ingested, params: Params) -> pd.DataFrame:
         table = open_world_scores(
             read_folds(name), content=data.descriptors, settings=params.model, seed=params.seed
         )
-        tables.append(table.assign(architecture=name))
+        trained = read_json(TRAIN / name / "summary.json", stage="train")
+        tables.append(table.assign(architecture=name, learned=bool(trained["learned"])))
     return pd.concat(tables, ignore_index=True)
 
 

@@ -3,7 +3,7 @@
 import pandas as pd
 
 from ganamis.files import require, try_output, write_json
-from ganamis.model.evaluation import choose
+from ganamis.model.evaluation import choose, learned
 from ganamis.params import Params
 from ganamis.stages.paths import CLUSTER, SELECT
 
@@ -12,7 +12,7 @@ def select(params: Params) -> None:
     """Read `development.csv`, write `selection.json`."""
     try_output(SELECT / "selection.json", folder=False)
     table = require(CLUSTER / "development.csv", stage="cluster")
-    best = choose(pd.read_csv(table), order=params.architectures)
+    best = choose(learned(pd.read_csv(table)), order=params.architectures)
     write_json(
         SELECT / "selection.json",
         {

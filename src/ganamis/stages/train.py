@@ -9,11 +9,12 @@ import numpy as np
 from optuna.trial import FrozenTrial
 from rich.progress import track
 
-from ganamis.contracts import DEVELOPMENT, Embeddings, Extractor, Reference
+from ganamis.contracts import DEVELOPMENT, Embeddings, Extractor, Reference, view_means
 from ganamis.data.batches import load_images, stream_images
 from ganamis.data.degradations import degrade
 from ganamis.data.splits import held_out_share
-from ganamis.extractors.candidates import candidate
+from ganamis.extractors.accuracy import held_out_accuracy
+from ganamis.extractors.candidates import NAMED, candidate, extractor_name, recipe_of
 from ganamis.extractors.power_spectra import mean_spectra
 from ganamis.extractors.search import (
     VALUES,
@@ -38,10 +39,16 @@ from ganamis.tracking import runs
 
 BATCH = 64  # images embedded at once
 LOGS = "logs"
+MEASURED = ("development_accuracy", "learned", "images_per_second", "seconds")
 
 
-def train(architecture: str, params: Params) -> None:
-    """Search, fit and embed with `architecture`; write the extractor, embeddings and folds."""
+def train(architecture: str, params: Params, *, recipe: str = NAMED) -> None:
+    """Search, fit and embed with one extractor; write its model, embeddings and folds.
+
+    Args:
+        architecture: an extractor's name, or, with a recipe, its first half.
+    """
+    architecture = extractor_name(architecture, recipe)
     chosen = candidate(architecture, params)
     try_output(TRAIN / architecture, folder=True)
     data = read_ingested(params)
@@ -52,7 +59,11 @@ def train(architecture: str, params: Params) -> None:
         "train",
         name=architecture,
         params={"seed": params.seed, "data_digest": data.digest, **chosen.settings},
-        tags={"architecture": architecture, "profile": params.profile},
+        tags={
+            "extractor": architecture,
+            **dict(zip(("architecture", "recipe"), recipe_of(architecture), strict=True)),
+            "profile": params.profile,
+        },
     ) as run:
         runs.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         development = development_set(data, chosen.degradations, params)
@@ -79,27 +90,58 @@ def train(architecture: str, params: Params) -> None:
             save_folds(chosen, development, best.user_attrs[VALUES], folder=folds)
         values = best.user_attrs[VALUES]
         fitting = work / key / "fit"
-        extractor = chosen.fit_final(development.images, development.labels, values, folder=fitting)
-        embeddings = _embed(extractor, data)
+        held_out = held_out_share(
+            data.development, share=params.active.search.held_out_share, seed=params.seed + 1
+        )
+        extractor = chosen.fit_final(
+            development.images, development.labels, values, held_out=held_out, folder=fitting
+        )
+        embeddings, speed = _embed(extractor, data)
+        accuracy = held_out_accuracy(
+            view_means(embeddings.select(development.ids), embeddings.views),
+            development.labels,
+            held_out,
+        )
         summary: dict[str, Any] = {
             "architecture": architecture,
             "run_id": run.info.run_id,
             "data_digest": data.digest,
             "values": values,
+            "development_accuracy": accuracy,
+            "learned": accuracy >= params.active.search.learned,
+            "images_per_second": round(speed, 1),
             "seconds": round(time.monotonic() - started, 1),
         }
+        _say(summary, params.active.search.learned)
         with whole_folder(TRAIN / architecture) as folder:
             save_model(_model(extractor, embeddings, development, params), folder / "model")
             embeddings.save(folder / "embeddings.npz")
-            for held_out in development.names:
-                shutil.copytree(folds / held_out, folder / "folds" / held_out)
+            for generator in development.names:
+                shutil.copytree(folds / generator, folder / "folds" / generator)
             (fitting / LOGS).mkdir(parents=True, exist_ok=True)
             shutil.copytree(fitting / LOGS, folder / LOGS)
             write_json(folder / "metrics.json", {"development_ari_known": best.value})
             write_json(folder / "summary.json", summary)
         runs.log_folder(TRAIN / architecture / LOGS, under=LOGS)
-        runs.log_search_result(values, score=float(best.value or 0.0), seconds=summary["seconds"])
+        runs.log_search_result(
+            values,
+            {
+                "development_ari_known": float(best.value or 0.0),
+                **{key: float(summary[key]) for key in MEASURED},
+            },
+        )
         shutil.rmtree(fitting)
+
+
+def _say(summary: dict[str, Any], least: float) -> None:
+    accuracy = summary["development_accuracy"]
+    print(f"Accuracy on held-out development images: {accuracy:.3f}", flush=True)
+    if not summary["learned"]:
+        print(
+            f"{summary['architecture']} has not learned: {accuracy:.3f} is below {least}; "
+            "it cannot be selected.",
+            flush=True,
+        )
 
 
 def _model(
@@ -177,12 +219,15 @@ def development_set(
     )
 
 
-def _embed(extractor: Extractor, data: Ingested) -> Embeddings:
+def _embed(extractor: Extractor, data: Ingested) -> tuple[Embeddings, float]:
+    """The embeddings of all images, and how many it made in a second."""
     rows = data.manifest.rows.drop_duplicates("id").sort_values("id").reset_index(drop=True)
     batches = track(
         stream_images(data.root, rows, batch=BATCH),
         total=-(-len(rows) // BATCH),
         description="Embedding",
     )
+    started = time.monotonic()
     features = np.concatenate([extractor.embed(images) for images in batches])
-    return Embeddings(rows["id"].to_numpy(dtype=str), features, extractor.views)
+    speed = len(rows) / (time.monotonic() - started)
+    return Embeddings(rows["id"].to_numpy(dtype=str), features, extractor.views), speed

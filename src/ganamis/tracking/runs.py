@@ -209,10 +209,10 @@ def log_data(manifest: Manifest, root: Path, digest: str, *, split: str) -> None
             mlflow.log_input(data, context=split)
 
 
-def log_search_result(values: Mapping[str, Any], *, score: float, seconds: float) -> None:
-    """Record on the active run what the search chose and how it scored."""
+def log_search_result(values: Mapping[str, Any], measured: Mapping[str, float]) -> None:
+    """Record on the active run what the search chose and what was measured of it."""
     mlflow.log_params({f"best.{key}": value for key, value in values.items()})
-    mlflow.log_metrics({"development_ari_known": score, "seconds": seconds})
+    mlflow.log_metrics(dict(measured))
 
 
 def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str) -> None:
