@@ -8,40 +8,7 @@ import pytest
 from selenium.webdriver import Chrome, Keys
 from selenium.webdriver.common.by import By
 
-# Every text that can be seen, with its contrast by WCAG 2's formula. Backgrounds are opaque.
-CONTRASTS = """
-const channels = colour => colour.match(/[\\d.]+/g).map(Number);
-const luminance = rgb => {
-  const [r, g, b] = rgb.slice(0, 3).map(v => v / 255)
-    .map(v => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4);
-  return 0.2126 * r + 0.7152 * g + 0.0722 * b;
-};
-const background = element => {
-  for (let at = element; at; at = at.parentElement) {
-    const rgb = channels(getComputedStyle(at).backgroundColor);
-    if (rgb.length < 4 || rgb[3] > 0) return rgb;
-  }
-  return [255, 255, 255];
-};
-const found = [];
-const walker = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
-while (walker.nextNode()) {
-  const element = walker.currentNode.parentElement;
-  if (!walker.currentNode.data.trim()) continue;
-  const pair = [getComputedStyle(element).color, background(element)];
-  const light = [luminance(channels(pair[0])), luminance(pair[1])].sort((a, b) => b - a);
-  found.push([(light[0] + 0.05) / (light[1] + 0.05), walker.currentNode.data.trim().slice(0, 40)]);
-}
-return found;
-"""
-READABLE = 4.5  # WCAG 2.2, success criterion 1.4.3, level AA
-
-
-def _resize(browser: Chrome, width: int, *, scheme: str = "light") -> None:
-    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 600}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
-    features = [{"name": "prefers-color-scheme", "value": scheme}]
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": features})
+from tests.browser.looking import CONTRASTS, READABLE, resize
 
 
 @pytest.fixture
@@ -52,7 +19,7 @@ def page(browser: Chrome, request: pytest.FixtureRequest) -> Iterator[Chrome]:
     path = Path(named) if named else request.getfixturevalue("project") / made
     browser.get("about:blank")
     browser.get_log("browser")
-    _resize(browser, 1280)
+    resize(browser, 1280)
     browser.get(path.resolve().as_uri())
     yield browser
     browser.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
@@ -87,14 +54,14 @@ def test_it_asks_nothing_of_any_server_and_has_no_errors(page: Chrome) -> None:
 
 @pytest.mark.parametrize("width", [320, 360, 768, 1280])
 def test_the_page_itself_never_scrolls_sideways(page: Chrome, width: int) -> None:
-    _resize(page, width)
+    resize(page, width)
     page.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     assert page.execute_script("return document.documentElement.scrollWidth") <= width
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_every_text_can_be_read(page: Chrome, scheme: str) -> None:
-    _resize(page, 1280, scheme=scheme)
+    resize(page, 1280, scheme=scheme)
     page.execute_script("document.querySelectorAll('details').forEach(d => { d.open = true; })")
     contrasts = page.execute_script(CONTRASTS)
     assert len(contrasts) > 100

@@ -250,8 +250,7 @@ def _fingerprints(clusters: dict[str, np.ndarray], known: dict[str, np.ndarray])
                 lambda path: figures.spectra(less_mean(known), path),
                 title="Fingerprints that the model knows",
                 alt=wording.spectra(list(known), "known generator"),
-                caption="The same for the images that taught the model, less their own mean. Few "
-                f"of many where it knows more than {KNOWN}.",
+                caption="The same for images that taught the model, less their own mean.",
             )
         )
     both = clusters | {f"known: {name}": spectrum for name, spectrum in known.items()}
