@@ -39,6 +39,12 @@ def _numbered(name: str) -> list[str | int]:
     return [int(part) if part.isdecimal() else part for part in re.split(r"([0-9]+)", name)]
 
 
+def _lines(name: str) -> str:
+    """`cluster 2: vae` in two lines, each of them short enough for a panel."""
+    parts = name.split(": ", 1)
+    return "\n".join(part if len(part) <= TITLE else f"{part[: TITLE - 1]}…" for part in parts)
+
+
 def mark(place: int) -> tuple[str, str]:
     """Marker and colour of a group; sixty-four differ."""
     turn = place // len(COLOURS)
@@ -141,7 +147,7 @@ def spectra(
     limit = max(float(np.percentile(np.abs(d), 99)) for d in deviations.values()) or 1.0
     columns = min(len(deviations), ACROSS)
     rows = -(-len(deviations) // columns)
-    figure = Figure(figsize=(2.0 * columns + 1.0, 2.35 * rows + 0.3), layout="constrained")
+    figure = Figure(figsize=(2.0 * columns + 1.0, 2.5 * rows + 0.3), layout="constrained")
     panels = figure.subplots(rows, columns, squeeze=False, sharex=True, sharey=True)
     for axes in panels.flat[len(deviations) :]:
         axes.set_visible(False)
@@ -149,7 +155,7 @@ def spectra(
         shown = axes.imshow(
             deviation, cmap="RdBu_r", vmin=-limit, vmax=limit, extent=(-0.5, 0.5, -0.5, 0.5)
         )
-        axes.set_title(name if len(name) <= TITLE else f"{name[: TITLE - 1]}…", fontsize=9)
+        axes.set_title(_lines(name), fontsize=9)
         axes.set_xticks([-0.25, 0, 0.25], ["−¼", "0", "¼"])
         axes.set_yticks([-0.25, 0, 0.25], ["−¼", "0", "¼"])
     figure.supxlabel("cycles per pixel", fontsize=9)
@@ -176,5 +182,5 @@ def dendrogram_chart(linkage: np.ndarray, names: list[str], path: Path) -> None:
     )
     axes.spines["right"].set_visible(False)
     axes.tick_params(axis="y", labelsize=10)
-    axes.set_xlabel("distance of centres, in standard deviations inside one generator")
+    figure.supxlabel("distance of centres, in standard deviations inside one generator", fontsize=9)
     figure.savefig(path)
