@@ -33,7 +33,7 @@ from ganamis.registry.versions import (
 from ganamis.tracking.store import local_file
 
 WAIT = 180  # seconds for another promotion or rollback to end
-# MLflow's pages leave out tags that begin with `mlflow.`; these two are for programs.
+# These two are for programs; people read `gate` and `rollback`.
 DECISION = "mlflow.gate.decision"  # of a version: the whole decision, in one write
 MOVE = "mlflow.gate.move"  # of the model: champion and previous before the last move of aliases
 GATE, ROLLBACK = "gate", "rollback"  # of a version, in words
