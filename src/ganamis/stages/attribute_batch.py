@@ -65,8 +65,8 @@ def attribute_batch(
     with spark_session(master, settings) as session, tempfile.TemporaryDirectory() as scratch:
         files = _files(session, source)
         chosen = choose_model(model)
-        console = Console()
-        console.print(f"Answering with {chosen.name}.", markup=False)
+        console = Console(markup=False)
+        console.print(f"Answering with {chosen.name}.")
         send_model(session, chosen.model, scratch=Path(scratch))
         small = files.where(files["length"] <= settings.largest_file)
         found, answered = answer(
