@@ -5,7 +5,15 @@ import pandas as pd
 import pytest
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.clustering.methods import CLUSTERERS, DENSITY, RAW, partition, prepare
+from ganamis.clustering.methods import (
+    CLUSTERERS,
+    DENSITY,
+    OPEN_WORLD,
+    RAW,
+    larger_first,
+    partition,
+    prepare,
+)
 from ganamis.clustering.nuisance import Nuisance
 from ganamis.clustering.scores import score
 from ganamis.contracts import Embedded, Embeddings, Reference
@@ -148,6 +156,25 @@ def test_unknown_name_lists_the_choices() -> None:
         "clusterer 'dbscan' is unknown; choose one of kmeans, kmeans_whitened, agglomerative, "
         "gaussian_mixture, hdbscan, open_world"
     )
+
+
+def test_clusters_are_numbered_by_size_without_gaps() -> None:
+    labels = np.array([4, 2, 2, -1, 2, 7, 4, -1, 0, -1, -1])
+    assert larger_first(labels).tolist() == [1, 0, 0, -1, 0, 2, 1, -1, 3, -1, -1]
+    assert larger_first(np.array([-1, -1])).tolist() == [-1, -1]
+
+
+@pytest.mark.parametrize("name", CLUSTERERS)
+@pytest.mark.filterwarnings("ignore:Number of distinct clusters")
+def test_images_that_lie_on_one_another_leave_no_cluster_empty(name: str) -> None:
+    """As an untrained network's do; a mixture then has components without an image."""
+    alike = np.repeat(QUERY[:2], 15, axis=0) + np.float32(1e-6) * np.arange(30)[:, None]
+    for count in (None, 5):
+        if count is None or name != DENSITY:
+            labels = run(name, alike.astype(np.float32), count=count)
+            assert set(labels.tolist()) - {-1} == set(range(labels.max() + 1))
+            if name != OPEN_WORLD:
+                assert (np.diff(np.bincount(labels[labels >= 0])) <= 0).all()
 
 
 @pytest.mark.parametrize("count", [0, 101])

@@ -56,6 +56,7 @@ def answer(
         clusters=clusters,
         model=model,
         submission=submission,
+        report=None,
         reading=Reading(size=size),
     )
     table = pd.read_csv(out, dtype={"image": str})

@@ -9,7 +9,7 @@ from ganamis.clustering.count import density_labels, estimate_count
 from ganamis.clustering.nuisance import Nuisance, fit_batch, within_image_scatter
 from ganamis.clustering.open_world import OpenWorld, discover
 from ganamis.clustering.whitening import Whitening, within_class_whitening
-from ganamis.contracts import Embedded
+from ganamis.contracts import UNASSIGNED, Embedded
 from ganamis.errors import UserError
 from ganamis.params import ModelSettings
 
@@ -17,16 +17,29 @@ KMEANS_STARTS = 10
 MIXTURE_REGULARISATION = 1e-3
 
 
+def larger_first(labels: np.ndarray) -> np.ndarray:
+    """The same clusters `[N]` int numbered without gaps by size, -1 as it is.
+
+    A mixture may leave a component without an image. Of equals, the one seen first comes first.
+    """
+    kept, first, sizes = np.unique(labels, return_index=True, return_counts=True)
+    order = np.lexsort((first, -sizes))
+    order = order[kept[order] != UNASSIGNED]
+    place = dict(zip(kept[order].tolist(), range(len(order)), strict=True))
+    return np.array([place.get(label, UNASSIGNED) for label in labels.tolist()], dtype=int)
+
+
 def _kmeans(points: np.ndarray, count: int, seed: int) -> np.ndarray:
     from sklearn.cluster import KMeans
 
-    return KMeans(count, n_init=KMEANS_STARTS, random_state=seed).fit_predict(points)
+    found = KMeans(count, n_init=KMEANS_STARTS, random_state=seed).fit_predict(points)
+    return larger_first(found)
 
 
 def _agglomerative(points: np.ndarray, count: int, seed: int) -> np.ndarray:
     from sklearn.cluster import AgglomerativeClustering
 
-    return AgglomerativeClustering(count, linkage="average").fit_predict(points)
+    return larger_first(AgglomerativeClustering(count, linkage="average").fit_predict(points))
 
 
 def _gaussian_mixture(points: np.ndarray, count: int, seed: int) -> np.ndarray:
@@ -39,7 +52,7 @@ def _gaussian_mixture(points: np.ndarray, count: int, seed: int) -> np.ndarray:
         n_init=KMEANS_STARTS,
         random_state=seed,
     )
-    return mixture.fit_predict(points)
+    return larger_first(mixture.fit_predict(points))
 
 
 RAW = "kmeans"  # the paper's own: k-means on features as they are
@@ -178,4 +191,4 @@ def _dense(points: np.ndarray, count: int | None) -> np.ndarray:
         raise UserError(f"clusterer '{DENSITY}' cannot be given a number of clusters")
     found = density_labels(points)
     # Where no image lies in a dense place there is one group.
-    return found if found.max() >= 0 else np.zeros(len(points), dtype=int)
+    return larger_first(found) if found.max() >= 0 else np.zeros(len(points), dtype=int)
