@@ -19,6 +19,7 @@ from scipy.ndimage import gaussian_filter
 
 from ganamis.data.images import read_gray
 from ganamis.extractors.architectures import build_network
+from ganamis.extractors.exported import export
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.params import load_params
 from ganamis.stages.ship import shipped_extractor
@@ -79,7 +80,7 @@ def main() -> None:
         "vgg19", crop=SIDE, classes=3, weights="none", dropout=0.0, trainable_share=1.0
     )
     features = keras.Model(model.input, model.get_layer("features").output)
-    network = NetworkExtractor(features, crop=SIDE, crops=1, batch_size=16)
+    network = NetworkExtractor(export(features, batch=16), crop=SIDE, views=1)
     paper = rate(network.embed, images[:NETWORK])
     print(f"decoding {decoding:.0f} images/s, spectrum {spectrum:.0f} images/s")
     print(f"VGG19 on whole images: {paper:.1f} images/s, {IMAGES / paper:.0f} s for features alone")
