@@ -277,6 +277,8 @@ class OpenWorldSettings(Strict):
     shrinkage: float = Field(ge=0, le=1)
     emphasis: float = Field(ge=0)
     condition_components: int = Field(ge=1)
+    content_weight: float = Field(ge=0)
+    content_neighbours: int = Field(ge=1)
     search: OpenWorldSearch
 
 

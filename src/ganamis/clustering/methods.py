@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ganamis.clustering.content import content_coordinates, content_scatter
 from ganamis.clustering.count import density_labels, estimate_count
 from ganamis.clustering.nuisance import Nuisance, fit_batch, within_image_scatter
 from ganamis.clustering.open_world import OpenWorld, discover
@@ -106,7 +107,10 @@ def prepare(name: str, batch: Embedded, nuisance: Nuisance, *, settings: ModelSe
     if name not in CLUSTERERS:
         raise UserError(f"clusterer '{name}' is unknown; choose one of {', '.join(CLUSTERERS)}")
     if name == OPEN_WORLD:
-        scatter = within_image_scatter(batch.by_view)
+        numbers = settings.open_world
+        scatter = within_image_scatter(batch.by_view) + numbers.content_weight * content_scatter(
+            batch.means, content_coordinates(batch.content), neighbours=numbers.content_neighbours
+        )
         return match(batch.means, scatter, nuisance, settings=settings)
     numbers = settings.baselines
     whitening = within_class_whitening(
@@ -127,7 +131,7 @@ def match(
 
     Args:
         points: `[N, P]` reduced features, averaged over views.
-        image_scatter: `[P, P]`, `within_image_scatter` of the views.
+        image_scatter: `[P, P]`, what the batch itself shows to vary inside a generator.
     """
     chosen = settings.open_world
     matched = fit_batch(

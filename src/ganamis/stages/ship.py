@@ -4,7 +4,8 @@ import numpy as np
 from rich.progress import track
 
 from ganamis.contracts import CLEAN
-from ganamis.extractors.spectrum import Spectrum
+from ganamis.extractors.loading import load_extractor
+from ganamis.extractors.simulated_network import shipped_folder as weights_folder
 from ganamis.files import whole_folder, write_json
 from ganamis.model.catalogue import fit_on_images
 from ganamis.model.shipped import shipped_folder
@@ -23,7 +24,7 @@ def ship(params: Params) -> None:
     }
     conditions = (CLEAN, *params.active.degradations)
     model = fit_on_images(
-        shipped_extractor(params),
+        load_extractor(weights_folder()),
         np.concatenate(list(drawn.values())),
         np.repeat(list(drawn), numbers.images),
         conditions=conditions,
@@ -42,9 +43,3 @@ def ship(params: Params) -> None:
         write_json(folder / "card.json", card)
     print(f"Wrote '{shipped_folder()}'.")
 
-
-def shipped_extractor(params: Params) -> Spectrum:
-    """The extractor of the shipped model."""
-    numbers = params.active.extractors.spectrum
-    first = numbers.first_trial
-    return Spectrum(grid=first.grid, periods=(first.fine, first.coarse), threads=numbers.threads)
