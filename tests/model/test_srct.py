@@ -10,8 +10,9 @@ from PIL import Image
 from sklearn.metrics import adjusted_rand_score
 
 from ganamis.data.degradations import degrade
+from ganamis.extractors.loading import load_extractor
+from ganamis.extractors.simulated_network import shipped_folder
 from ganamis.model.catalogue import fit_on_images
-from ganamis.stages.ship import shipped_extractor
 from tests.builders import PARAMS
 
 BESIDE = Path(__file__).parents[3] / "shared" / "data" / "srct"
@@ -31,7 +32,7 @@ def test_four_generators_of_which_one_was_never_seen() -> None:
     images = read([SRCT / "test" / name for name in truth])
     models = np.array(list(truth.values()))
     model = fit_on_images(
-        shipped_extractor(PARAMS),
+        load_extractor(shipped_folder()),
         read(development),
         generators,
         conditions=("clean", "jpeg75"),

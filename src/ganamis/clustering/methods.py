@@ -107,10 +107,13 @@ def prepare(name: str, batch: Embedded, nuisance: Nuisance, *, settings: ModelSe
     if name not in CLUSTERERS:
         raise UserError(f"clusterer '{name}' is unknown; choose one of {', '.join(CLUSTERERS)}")
     if name == OPEN_WORLD:
-        numbers = settings.open_world
-        scatter = within_image_scatter(batch.by_view) + numbers.content_weight * content_scatter(
-            batch.means, content_coordinates(batch.content), neighbours=numbers.content_neighbours
-        )
+        chosen = settings.open_world
+        scatter = within_image_scatter(batch.by_view)
+        if chosen.content_weight:
+            coordinates = content_coordinates(batch.content)
+            scatter += chosen.content_weight * content_scatter(
+                batch.means, coordinates, neighbours=chosen.content_neighbours
+            )
         return match(batch.means, scatter, nuisance, settings=settings)
     numbers = settings.baselines
     whitening = within_class_whitening(

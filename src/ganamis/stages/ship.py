@@ -42,4 +42,3 @@ def ship(params: Params) -> None:
         }
         write_json(folder / "card.json", card)
     print(f"Wrote '{shipped_folder()}'.")
-
