@@ -3,10 +3,12 @@ evidence, and what neighbours in content share is content.
 """
 
 import numpy as np
+from scipy.cluster.hierarchy import fcluster, linkage
 from scipy.linalg import eigh
 from scipy.spatial import KDTree
 
 COMPONENTS = 30  # of the descriptors
+BLOCK = 8  # images of one content block, on average
 
 
 def content_coordinates(content: np.ndarray) -> np.ndarray:
@@ -37,3 +39,17 @@ def content_scatter(points: np.ndarray, coordinates: np.ndarray, *, neighbours: 
     excess = (means.T @ means - centred.T @ centred / count) / len(points)
     values, vectors = eigh(excess)
     return (vectors * np.maximum(values, 0.0)) @ vectors.T
+
+
+def content_blocks(coordinates: np.ndarray) -> np.ndarray:
+    """`[N]` int: groups of images that show about the same, eight of them on average (Ward)."""
+    groups = len(coordinates) // BLOCK
+    if groups < 2:
+        return np.zeros(len(coordinates), dtype=int)
+    return fcluster(linkage(coordinates, "ward"), groups, "maxclust") - 1
+
+
+def effective_number(blocks: np.ndarray) -> float:
+    """How many different contents `[N]` images of these blocks are worth (inverse Simpson)."""
+    counts = np.unique(blocks, return_counts=True)[1]
+    return float(len(blocks) ** 2 / (counts**2).sum())

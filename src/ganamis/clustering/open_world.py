@@ -1,35 +1,32 @@
 """Clusters of images by generator, and how many there are: one is a possible answer.
 
-Groups are cut in two for as long as some cut leaves a gap that one population would not show;
-groups without such a gap between them are joined again (over-cluster and merge, as Girish et al.
-2021, with a test of their separation in place of a classifier).
+Groups are cut in two for as long as some cut leaves two generators rather than one; groups that
+are rather one are joined again (over-cluster and merge, as Girish et al. 2021). Both ask the same
+question, and simulated generators taught the answer (`same_or_another`).
 """
 
-import warnings
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
-from scipy.cluster.hierarchy import fcluster, linkage
-from sklearn.cluster import KMeans
-from sklearn.decomposition import FastICA
-from sklearn.exceptions import ConvergenceWarning
+from scipy.spatial.distance import cdist
+from scipy.special import expit
 from threadpoolctl import threadpool_limits
 
-from ganamis.clustering.confounds import join_processed
-from ganamis.clustering.mixture import GaussianClusters, tied_mixture
-from ganamis.clustering.separation import local_coordinates, pair_separation, separation
+from ganamis.clustering.candidates import candidate_cuts
+from ganamis.clustering.evidence import Group, Scene
+from ganamis.clustering.mixture import GaussianClusters
+from ganamis.clustering.same_or_another import Logistic, SameOrAnother
 
-WARD_GROUPS = (2, 3, 4, 5)
-FINE_GROUPS = (4, 8, 12, 20)
-MIXTURE_STEPS = 15
-AXES = 6  # independent components, and principal ones, cut in two
-KMEANS_STARTS = 3
-WITNESS = 8  # images in a part whose own separation counts when groups are joined
+NEAREST = 4  # groups that a group may be joined to
+SURE = 8.0  # log odds beyond which doubt is not told apart
+NONE = -2 * SURE  # log odds where the groups are not even apart
 BATCH = 65536  # points assigned at once
 # One thread for linear algebra: on matrices so small more of them only wait for each other.
 small_matrices = partial(threadpool_limits, 1, user_api="blas")
+# Sees every cut that is judged: rows `[N]`, second `[N]` bool and its statistics.
+Witness = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
 
 
 @dataclass(frozen=True)
@@ -37,9 +34,9 @@ class OpenWorld:
     """Settings of the search.
 
     dimensions: local principal coordinates in which a group is cut. prior: weight, in points, of
-    the expectation that whitened groups have unit covariance. threshold: of `separation`, above
-    which two groups are two generators. smallest: images in a group. sample: points searched;
-    the others are assigned to what was found.
+    the expectation that whitened groups have unit covariance. threshold: probability of two
+    generators from which on two groups are two. smallest: images in a group. sample: points
+    searched; the others are assigned to what was found.
     """
 
     dimensions: int
@@ -49,270 +46,195 @@ class OpenWorld:
     sample: int
 
 
-def _two_means_cut(values: np.ndarray, *, margin: int) -> np.ndarray:
-    """The upper of two groups `[N]` bool that minimise the squared deviations of `[N]` values."""
-    ordered = np.sort(values)
-    size = np.arange(1, len(values))
-    sums, squares = np.cumsum(ordered), np.cumsum(ordered**2)
-    upper = (sums[-1] - sums[:-1]) ** 2 / (len(values) - size)
-    cost = squares[-1] - sums[:-1] ** 2 / size - upper
-    inside = slice(margin - 1, len(values) - margin)
-    index = margin - 1 + int(np.argmin(cost[inside]))
-    return values > (ordered[index] + ordered[index + 1]) / 2
+@dataclass(frozen=True, eq=False)
+class Discovery:
+    """labels: `[N]` int, 0 to K - 1, larger clusters first. doubts: see `doubts`. confidence:
+    probability in [0, 1] that K is right; None where it was given."""
+
+    labels: np.ndarray
+    doubts: np.ndarray
+    confidence: float | None
 
 
-def _independent(white: np.ndarray, *, seed: int) -> np.ndarray:
-    """Independent components `[N, C]` of white points: the least Gaussian of their projections."""
-    ica = FastICA(whiten=False, max_iter=100, tol=1e-3, random_state=seed)
-    with warnings.catch_warnings():
-        # Gaussian axes have no best rotation; wherever the search stops serves as a candidate.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        return ica.fit_transform(white)
+class Search:
+    """The search among the images of one scene."""
 
+    def __init__(
+        self,
+        scene: Scene,
+        test: Logistic,
+        settings: OpenWorld,
+        *,
+        witness: Witness | None = None,
+    ) -> None:
+        self._scene, self._test, self._settings, self._witness = scene, test, settings, witness
+        self._threshold = float(np.log(settings.threshold / (1 - settings.threshold)))
+        self._cuts: dict[bytes, tuple[float, np.ndarray | None]] = {}
+        self._pairs: dict[tuple[bytes, bytes], float] = {}
 
-def _candidate_cuts(points: np.ndarray, *, smallest: int, seed: int) -> Iterator[np.ndarray]:
-    """Ways `[N]` bool to cut a group in two, in its own scale and with all scales made equal."""
-    equal = points / np.maximum(points.std(axis=0), 1e-9)
-    for view in (points, equal):
-        tree = linkage(view, "ward")
-        for groups in WARD_GROUPS:
-            labels = fcluster(tree, groups, "maxclust")
-            yield from (labels == label for label in range(1, groups + 1))
-        yield KMeans(2, n_init=KMEANS_STARTS, random_state=seed).fit_predict(view) == 1
-    principal = equal[:, :AXES]
-    margin = max(smallest, len(points) // 12)
-    for axis in np.concatenate([_independent(principal, seed=seed), principal], axis=1).T:
-        yield _two_means_cut(axis, margin=margin)
+    def groups(self) -> list[np.ndarray]:
+        """Rows of each generator."""
+        waiting, done = [np.arange(len(self._scene))], []
+        while waiting:
+            group = waiting.pop()
+            odds, second = self.cut(group)
+            if second is not None and odds > self._threshold:
+                waiting += [group[second], group[~second]]
+            else:
+                done.append(group)
+        return self.joined(done, count=None)
 
+    def cut(self, rows: np.ndarray) -> tuple[float, np.ndarray | None]:
+        """The best cut `[N]` bool of some rows, and its log odds of two generators."""
+        key = rows.tobytes()
+        if key not in self._cuts:
+            self._cuts[key] = self._cut(rows)
+        return self._cuts[key]
 
-def best_cut(
-    points: np.ndarray, settings: OpenWorld, *, seed: int
-) -> tuple[float, np.ndarray | None]:
-    """The cut `[N]` bool of `[N, C]` points with the clearest gap, and its separation."""
-    local = local_coordinates(points, dimensions=settings.dimensions)
-    best: tuple[float, np.ndarray | None] = (0.0, None)
-    if len(points) < 2 * settings.smallest or not local.std(axis=0).max() > 1e-9:
-        return best
-    seen = set()
-    for cut in _candidate_cuts(local, smallest=settings.smallest, seed=seed):
-        if not 0 < cut.sum() < len(cut):
-            continue
-        refined = tied_mixture(local, cut.astype(int), prior=settings.prior, steps=MIXTURE_STEPS)
-        for second in (refined == 1, cut):
-            key = (second ^ second[0]).tobytes()
-            if key in seen or min(second.sum(), (~second).sum()) < settings.smallest:
-                continue
-            seen.add(key)
-            found = separation(local, second, prior=settings.prior)
-            if found > best[0]:
-                best = (found, second)
-    return best
+    def _cut(self, rows: np.ndarray) -> tuple[float, np.ndarray | None]:
+        smallest = self._settings.smallest
+        if len(rows) < 2 * smallest:
+            return NONE, None
+        group = self._group(rows)
+        if not group.local.std(axis=0).max() > 1e-9:
+            return NONE, None
+        ways = candidate_cuts(group.local, smallest=smallest, prior=self._settings.prior)
+        judged = [(way, group.statistics(way)) for way in ways]
+        cuts = [(way, found) for way, found in judged if found is not None]
+        if not cuts:
+            return NONE, None
+        odds = self._test.log_odds(np.stack([found for _, found in cuts]))
+        if self._witness is not None:
+            for way, found in cuts:
+                self._witness(rows, way, found)
+        return float(odds.max()), cuts[int(odds.argmax())][0]
 
+    def _group(self, rows: np.ndarray) -> Group:
+        numbers = self._settings
+        return Group(self._scene.rows(rows), dimensions=numbers.dimensions, prior=numbers.prior)
 
-@dataclass(frozen=True)
-class _Joined:
-    """A group of rows `[N]` int, and which of the groups to be joined it consists of."""
+    def apart(self, first: np.ndarray, second: np.ndarray) -> float:
+        """Log odds that two groups of rows are two generators."""
+        key = (first.tobytes(), second.tobytes())
+        if key not in self._pairs:
+            rows = np.concatenate([first, second])
+            later = np.arange(len(rows)) >= len(first)
+            found = self._group(rows).statistics(later)
+            self._pairs[key] = NONE
+            if found is not None:
+                self._pairs[key] = float(self._test.log_odds(found[None])[0])
+                if self._witness is not None:
+                    self._witness(rows, later, found)
+        return self._pairs[key]
 
-    rows: np.ndarray
-    parts: tuple[int, ...]
+    def nearest(self, groups: list[np.ndarray]) -> list[tuple[int, int]]:
+        """Pairs of groups of which one is among the nearest of the other."""
+        centres = np.stack([self._scene.points[rows].mean(axis=0) for rows in groups])
+        distances = cdist(centres, centres)
+        order = np.argsort(distances, axis=1, kind="stable")
+        pairs = {
+            (min(one, other), max(one, other))
+            for one in range(len(groups))
+            for other in order[one, : NEAREST + 1].tolist()
+            if one != other
+        }
+        return sorted(pairs)
 
-
-class _Joining:
-    """How separated groups of `[N, C]` points are while they are being joined.
-
-    Two groups are as separated as a whole, or as their least separated parts if that is more. A
-    group joined from two generators is so wide that little is separated from it; its parts still
-    are. Without them one mistake would draw in all the rest.
-    """
-
-    def __init__(self, points: np.ndarray, groups: list[np.ndarray], settings: OpenWorld) -> None:
-        self._points, self._groups, self._settings = points, groups, settings
-        self._wholes: dict[tuple[tuple[int, ...], tuple[int, ...]], float] = {}
-        self._parts = np.zeros((len(groups),) * 2)
-        for upper in range(len(groups)):
-            for lower in range(upper):
-                apart = self._measure(groups[lower], groups[upper])
-                self._parts[lower, upper] = self._parts[upper, lower] = apart
-
-    def _measure(self, first: np.ndarray, second: np.ndarray) -> float:
-        return pair_separation(
-            self._points[first],
-            self._points[second],
-            dimensions=self._settings.dimensions,
-            prior=self._settings.prior,
-        )
-
-    def _witnesses(self, group: _Joined) -> list[int]:
-        """Parts large enough to tell what they are separated from; all, if none is."""
-        large = [part for part in group.parts if len(self._groups[part]) >= WITNESS]
-        return large or list(group.parts)
-
-    def _whole(self, first: _Joined, second: _Joined) -> float:
-        if len(first.parts) == len(second.parts) == 1:
-            return float(self._parts[first.parts[0], second.parts[0]])
-        key = (first.parts, second.parts)
-        if key not in self._wholes:
-            self._wholes[key] = self._measure(first.rows, second.rows)
-        return self._wholes[key]
-
-    def closest(self, joined: list[_Joined]) -> tuple[float, int, int]:
-        """The least separation of two of at least two groups, and their places.
-
-        Parts are known and bound it from below, so few wholes are measured.
-        """
-        witnesses = [self._witnesses(group) for group in joined]
-        pairs = [(lower, upper) for upper in range(len(joined)) for lower in range(upper)]
-        bounds = np.array(
-            [self._parts[np.ix_(witnesses[one], witnesses[two])].min() for one, two in pairs]
-        )
-        least, best = np.inf, -1
-        for pair in np.argsort(bounds, kind="stable"):
-            if bounds[pair] >= least:
+    def joined(self, groups: list[np.ndarray], *, count: int | None) -> list[np.ndarray]:
+        """Join whichever pair is the least two, until all are, or `count` are left."""
+        groups = list(groups)
+        while len(groups) > (count or 1):
+            pairs = self.nearest(groups)
+            odds = [self.apart(groups[one], groups[other]) for one, other in pairs]
+            least = int(np.argmin(odds))
+            if count is None and odds[least] > self._threshold:
                 break
-            lower, upper = pairs[pair]
-            score = max(bounds[pair], self._whole(joined[lower], joined[upper]))
-            if score < least:
-                least, best = score, int(pair)
-        return float(least), *pairs[best]
+            one, other = pairs[least]
+            rows = np.sort(np.concatenate([groups[one], groups[other]]))
+            groups = [group for at, group in enumerate(groups) if at not in (one, other)]
+            groups.append(rows)
+        return groups
+
+    def split(self, groups: list[np.ndarray], *, count: int) -> list[np.ndarray]:
+        """Cut whichever group is the most two, until there are `count`."""
+        groups = list(groups)
+        while len(groups) < count:
+            found = [(*self.cut(rows), at) for at, rows in enumerate(groups)]
+            cuts = [(odds, at, second) for odds, second, at in found if second is not None]
+            if cuts:
+                _, at, second = max(cuts, key=lambda cut: (cut[0], -cut[1]))
+            else:  # no gap anywhere: halve the largest
+                at = max(range(len(groups)), key=lambda index: len(groups[index]))
+                first = self._group(groups[at]).local[:, 0]
+                second = np.argsort(np.argsort(first)) >= len(first) // 2
+            rows = groups.pop(at)
+            groups += [rows[second], rows[~second]]
+        return groups
+
+    def doubts(self, groups: list[np.ndarray]) -> np.ndarray:
+        """What may be wrong with the number: `[6]`.
+
+        Log odds of the least certain pair and of the likeliest further cut; the expected numbers
+        of pairs that are one and of groups that are two (logarithms); logarithms of the number of
+        groups and of images.
+        """
+        pairs = np.array([self.apart(groups[i], groups[j]) for i, j in self.nearest(groups)])
+        cuts = np.array([self.cut(rows)[0] for rows in groups])
+        least = pairs.min() if len(pairs) else SURE
+        floor = 1e-4
+        return np.array(
+            [
+                np.clip(least, -SURE, SURE),
+                np.clip(cuts.max(), -SURE, SURE),
+                np.log(expit(-pairs).sum() + floor),
+                np.log(expit(cuts).sum() + floor),
+                np.log(len(groups)),
+                np.log(len(self._scene)),
+            ]
+        )
 
 
-def _join(
-    points: np.ndarray, groups: list[np.ndarray], settings: OpenWorld, *, count: int | None
-) -> list[np.ndarray]:
-    """Join the least separated pair until all are separated, or until `count` are left."""
-    joining = _Joining(points, groups, settings)
-    joined = [_Joined(rows, (part,)) for part, rows in enumerate(groups)]
-    while len(joined) > (count or 1):
-        apart, lower, upper = joining.closest(joined)
-        if count is None and apart > settings.threshold:
-            break
-        rows = np.concatenate([joined[lower].rows, joined[upper].rows])
-        parts = joined[lower].parts + joined[upper].parts
-        rest = [group for index, group in enumerate(joined) if index not in (lower, upper)]
-        joined = [*rest, _Joined(rows, parts)]
-    return [group.rows for group in joined]
-
-
-def _finely(points: np.ndarray, settings: OpenWorld) -> list[np.ndarray]:
-    """Cut in many and join: for groups so many that no single cut passes between them."""
-    local = local_coordinates(points, dimensions=2 * settings.dimensions)
-    best = [np.arange(len(points))]
-    for view in (local, local / np.maximum(local.std(axis=0), 1e-9)):
-        tree = linkage(view, "ward")
-        for groups in FINE_GROUPS:
-            if len(points) < 3 * groups:
-                continue
-            first = fcluster(tree, groups, "maxclust") - 1
-            labels = tied_mixture(local, first, prior=settings.prior, steps=MIXTURE_STEPS)
-            parts = [np.flatnonzero(labels == label) for label in range(groups)]
-            large = [part for part in parts if len(part) >= settings.smallest]
-            joined = _join(points, large, settings, count=None) if large else best
-            if len(joined) > len(best):
-                best = joined
-    if len(best) == 1:
-        return [np.arange(len(points))]
-    centres = np.stack([local[part].mean(axis=0) for part in best])
-    labels = ((local[:, None] - centres) ** 2).sum(axis=2).argmin(axis=1)
-    for label, part in enumerate(best):
-        labels[part] = label
-    return [np.flatnonzero(labels == label) for label in range(len(best))]
-
-
-def _search(points: np.ndarray, settings: OpenWorld, *, seed: int) -> list[np.ndarray]:
-    waiting, done = [np.arange(len(points))], []
-    while waiting:
-        group = waiting.pop()
-        found, second = best_cut(points[group], settings, seed=seed)
-        if second is not None and found > settings.threshold:
-            waiting += [group[second], group[~second]]
-            continue
-        enough = len(group) >= 2 * settings.smallest
-        parts = _finely(points[group], settings) if enough else [np.arange(len(group))]
-        if len(parts) > 1:
-            waiting += [group[part] for part in parts]
-        else:
-            done.append(group)
-    return _join(points, done, settings, count=None)
-
-
-def _split_to(
-    points: np.ndarray, groups: list[np.ndarray], settings: OpenWorld, *, count: int, seed: int
-) -> list[np.ndarray]:
-    """Cut whichever group has the clearest gap until there are `count`."""
-    cuts = [(group, *best_cut(points[group], settings, seed=seed)) for group in groups]
-    while len(cuts) < count:
-        cuts.sort(key=lambda cut: cut[1])
-        group, _, second = cuts[-1]
-        if second is None:  # no gap anywhere: halve the largest
-            cuts.sort(key=lambda cut: len(cut[0]))
-            group = cuts[-1][0]
-            first = local_coordinates(points[group], dimensions=1)[:, 0]
-            second = np.argsort(np.argsort(first)) >= len(group) // 2
-        cuts.pop()
-        parts = (group[second], group[~second])
-        cuts += [(part, *best_cut(points[part], settings, seed=seed)) for part in parts]
-    return [group for group, _, _ in cuts]
-
-
-def discover(
-    points: np.ndarray,
-    settings: OpenWorld,
-    *,
-    count: int | None,
-    seed: int,
-    conditions: np.ndarray | None = None,
-) -> np.ndarray:
-    """Cluster whitened points; the number of clusters is found unless given.
-
-    Args:
-        points: `[N, C]`, in units of the standard deviation inside a generator.
-        count: number of clusters, at most N, or None to find it.
-        conditions: `[N]` int, how each image seems to have been processed; clusters that nothing
-            else tells apart are joined (`join_processed`), as far as the number allows.
-
-    Returns:
-        `[N]` int, 0 to K - 1, larger clusters first.
-    """
-    with small_matrices():
-        labels = _discover(points, settings, count=count, seed=seed, conditions=conditions)
-    if count is None and conditions is not None:
-        return join_processed(points, labels, conditions)
-    return labels
-
-
-def _labels(groups: list[np.ndarray], size: int) -> np.ndarray:
-    """`[size]` int, larger groups first."""
+def labels_of(groups: list[np.ndarray], size: int) -> np.ndarray:
+    """`[size]` int of groups of rows, larger groups first."""
     labels = np.empty(size, dtype=int)
-    for label, group in enumerate(sorted(groups, key=lambda group: (-len(group), group.min()))):
+    for label, group in enumerate(sorted(groups, key=lambda rows: (-len(rows), rows.min()))):
         labels[group] = label
     return labels
 
 
-def _discover(
-    points: np.ndarray,
+def discover(
+    scene: Scene,
+    test: SameOrAnother,
     settings: OpenWorld,
     *,
     count: int | None,
     seed: int,
-    conditions: np.ndarray | None,
-) -> np.ndarray:
-    order = np.lexsort(points.T[::-1])
+    witness: Witness | None = None,
+) -> Discovery:
+    """Cluster the images of a scene; the number of clusters is found unless given.
+
+    A given number starts from what is found, so that it cannot do worse without need.
+
+    Args:
+        count: number of clusters, at most N, or None to find it.
+    """
+    order = np.lexsort(scene.points.T[::-1])
     random = np.random.default_rng(seed)
-    chosen = np.sort(random.permutation(len(points))[: max(settings.sample, count or 1)])
-    sample = points[order[chosen]].astype(np.float64)
-    groups = _search(sample, settings, seed=seed)
-    if count is not None and conditions is not None:
-        labels = _labels(groups, len(sample))
-        labels = join_processed(sample, labels, conditions[order[chosen]], least=count)
-        groups = [np.flatnonzero(labels == label) for label in np.unique(labels)]
-    if count is not None and len(groups) > count:
-        groups = _join(sample, groups, settings, count=count)
-    elif count is not None and len(groups) < count:
-        groups = _split_to(sample, groups, settings, count=count, seed=seed)
-    found = _labels(groups, len(sample))
-    if len(points) == len(sample):
-        labels = np.empty(len(points), dtype=int)
-        labels[order] = found
-        return labels
-    clusters = GaussianClusters.fit(sample, found, prior=settings.prior)
-    return clusters.assign(points, batch=BATCH)
+    wanted = max(settings.sample, count or 1)
+    chosen = order[np.sort(random.permutation(len(scene))[:wanted])]
+    sample = scene.rows(chosen)
+    with small_matrices():
+        search = Search(sample, test.cut, settings, witness=witness)
+        groups = search.groups()
+        if count is not None:
+            groups = search.joined(groups, count=count)
+            groups = search.split(groups, count=count)
+        doubts = search.doubts(groups)
+        found = labels_of(groups, len(sample))
+        labels = np.empty(len(scene), dtype=int)
+        if len(sample) < len(scene):
+            clusters = GaussianClusters.fit(sample.points, found, prior=settings.prior)
+            labels = clusters.assign(scene.points, batch=BATCH)
+        labels[chosen] = found
+    confidence = test.confidence(doubts) if count is None else None
+    return Discovery(labels, doubts, confidence)

@@ -1,0 +1,96 @@
+"""One generator or two? A logistic regression on `evidence`, learned from simulated generators.
+
+So is how sure the number of generators is. Nothing here was settled on an image of a real one.
+"""
+
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from importlib import resources
+from pathlib import Path
+
+import numpy as np
+from scipy.special import expit
+
+from ganamis.files import read_json, write_json
+
+SHIPPED = "same_or_another.json"
+REACH = 4.0  # standard deviations; statistics further out count as this far
+
+
+@dataclass(frozen=True)
+class Logistic:
+    """A logistic regression on D standardised statistics, their squares and their products.
+
+    centre, scale: D each. weights: D + D (D + 1) / 2.
+    """
+
+    centre: tuple[float, ...]
+    scale: tuple[float, ...]
+    weights: tuple[float, ...]
+    intercept: float
+
+    @classmethod
+    def fit(
+        cls, statistics: np.ndarray, truth: np.ndarray, weights: np.ndarray, *, strength: float
+    ) -> "Logistic":
+        """Learn from `[N, D]` statistics, their truth `[N]` bool and weights `[N]`.
+
+        Args:
+            strength: inverse of the penalty on the weights.
+        """
+        from sklearn.linear_model import LogisticRegression
+
+        centre, scale = statistics.mean(axis=0), statistics.std(axis=0) + 1e-9
+        terms = _terms(statistics, centre, scale)
+        found = LogisticRegression(C=strength, max_iter=5000).fit(terms, truth, weights)
+        return cls(
+            tuple(np.round(centre, 6).tolist()),
+            tuple(np.round(scale, 6).tolist()),
+            tuple(np.round(found.coef_[0], 6).tolist()),
+            round(float(found.intercept_[0]), 6),
+        )
+
+    def log_odds(self, statistics: np.ndarray) -> np.ndarray:
+        """`[N]` of `[N, D]` statistics."""
+        terms = _terms(statistics, np.array(self.centre), np.array(self.scale))
+        return terms @ np.array(self.weights) + self.intercept
+
+
+def _terms(statistics: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.ndarray:
+    standard = np.clip((statistics - centre) / scale, -REACH, REACH)
+    one, other = np.triu_indices(standard.shape[1])
+    return np.concatenate([standard, standard[:, one] * standard[:, other]], axis=1)
+
+
+@dataclass(frozen=True)
+class SameOrAnother:
+    """What was learned from simulated generators.
+
+    cut: whether two groups are two generators, from `evidence.NAMES`. count: whether a number of
+    generators is right, from `open_world.doubts`.
+    """
+
+    cut: Logistic
+    count: Logistic
+
+    def confidence(self, doubts: np.ndarray) -> float:
+        """Probability that the number is right, from `open_world.doubts`."""
+        return float(expit(self.count.log_odds(doubts[None])[0]))
+
+    def save(self, path: Path) -> None:
+        write_json(path, asdict(self))
+
+    @classmethod
+    def load(cls, path: Path) -> "SameOrAnother":
+        stored = read_json(path, stage="train")
+        return cls(**{part: Logistic(**_tuples(stored[part])) for part in ("cut", "count")})
+
+
+def _tuples(stored: dict[str, object]) -> dict[str, object]:
+    return {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+
+
+@lru_cache(maxsize=1)
+def shipped_test() -> SameOrAnother:
+    """What comes with the package."""
+    return SameOrAnother.load(Path(str(resources.files("ganamis.clustering").joinpath(SHIPPED))))
