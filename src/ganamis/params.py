@@ -264,7 +264,7 @@ class OpenWorldSearch(Strict):
 
     dimensions: int = Field(ge=1)
     prior: float = Field(gt=0)
-    threshold: float = Field(gt=0)
+    threshold: float = Field(gt=0, lt=1)
     smallest: int = Field(ge=1)
     sample: int = Field(ge=2)
 
@@ -276,6 +276,8 @@ class OpenWorldSettings(Strict):
     dimensions: int = Field(ge=1)
     shrinkage: float = Field(ge=0, le=1)
     emphasis: float = Field(ge=0)
+    content_weight: float = Field(ge=0)
+    content_neighbours: int = Field(ge=1)
     condition_components: int = Field(ge=1)
     content_weight: float = Field(ge=0)
     content_neighbours: int = Field(ge=1)

@@ -9,6 +9,7 @@ from scipy.spatial import KDTree
 
 COMPONENTS = 30  # of the descriptors
 BLOCK = 8  # images of one content block, on average
+LEAST_BLOCKS = 5
 
 
 def content_coordinates(content: np.ndarray) -> np.ndarray:
@@ -42,10 +43,13 @@ def content_scatter(points: np.ndarray, coordinates: np.ndarray, *, neighbours: 
 
 
 def content_blocks(coordinates: np.ndarray) -> np.ndarray:
-    """`[N]` int: groups of images that show about the same, eight of them on average (Ward)."""
+    """`[N]` int: groups of images that show about the same, eight of them on average (Ward).
+
+    Few images, or content that does not vary, tell nothing: each image is its own block.
+    """
     groups = len(coordinates) // BLOCK
-    if groups < 2:
-        return np.zeros(len(coordinates), dtype=int)
+    if groups < 2 * LEAST_BLOCKS or not np.ptp(coordinates, axis=0).max() > 0:
+        return np.arange(len(coordinates))
     return fcluster(linkage(coordinates, "ward"), groups, "maxclust") - 1
 
 

@@ -7,8 +7,10 @@ import numpy as np
 
 from ganamis.clustering.content import content_coordinates, content_scatter
 from ganamis.clustering.count import density_labels, estimate_count
+from ganamis.clustering.evidence import Scene
 from ganamis.clustering.nuisance import Nuisance, fit_batch, within_image_scatter
 from ganamis.clustering.open_world import OpenWorld, discover
+from ganamis.clustering.same_or_another import shipped_test
 from ganamis.clustering.whitening import Whitening, within_class_whitening
 from ganamis.contracts import UNASSIGNED, Embedded
 from ganamis.errors import UserError
@@ -107,13 +109,7 @@ def prepare(name: str, batch: Embedded, nuisance: Nuisance, *, settings: ModelSe
     if name not in CLUSTERERS:
         raise UserError(f"clusterer '{name}' is unknown; choose one of {', '.join(CLUSTERERS)}")
     if name == OPEN_WORLD:
-        chosen = settings.open_world
-        scatter = within_image_scatter(batch.by_view)
-        if chosen.content_weight:
-            coordinates = content_coordinates(batch.content)
-            scatter += chosen.content_weight * content_scatter(
-                batch.means, coordinates, neighbours=chosen.content_neighbours
-            )
+        scatter = own_scatter(batch, settings=settings)
         return match(batch.means, scatter, nuisance, settings=settings)
     numbers = settings.baselines
     whitening = within_class_whitening(
@@ -127,6 +123,18 @@ def prepare(name: str, batch: Embedded, nuisance: Nuisance, *, settings: ModelSe
     return Space(whitening, whitening.transform(batch.means), clean, same)
 
 
+def own_scatter(batch: Embedded, *, settings: ModelSettings) -> np.ndarray:
+    """What a batch itself shows to vary inside a generator, `[P, P]`: views and content."""
+    chosen = settings.open_world
+    some = np.argsort(batch.ids, kind="stable")[: chosen.search.sample]
+    content = content_scatter(
+        batch.means[some],
+        content_coordinates(batch.content[some]),
+        neighbours=chosen.content_neighbours,
+    )
+    return within_image_scatter(batch.by_view) + chosen.content_weight * content
+
+
 def match(
     points: np.ndarray, image_scatter: np.ndarray, nuisance: Nuisance, *, settings: ModelSettings
 ) -> Space:
@@ -134,7 +142,7 @@ def match(
 
     Args:
         points: `[N, P]` reduced features, averaged over views.
-        image_scatter: `[P, P]`, what the batch itself shows to vary inside a generator.
+        image_scatter: `[P, P]`, `within_image_scatter` of the views; of a batch `own_scatter`.
     """
     chosen = settings.open_world
     matched = fit_batch(
@@ -173,22 +181,25 @@ def partition(
         return Partition(space, np.zeros(1, dtype=int))
     order = np.argsort(batch.ids, kind="stable")
     points = space.points[order]
+    labels = np.empty(size, dtype=int)
     if name == OPEN_WORLD:
-        found = discover(
-            points,
+        views = space.whitening.transform(batch.by_view[order])
+        discovered = discover(
+            Scene.of(points, views, batch.content[order], space.conditions[order]),
+            shipped_test(),
             OpenWorld(**settings.open_world.search.model_dump()),
             count=count,
             seed=seed,
-            conditions=space.conditions[order],
         )
-    elif name == DENSITY:
+        labels[order] = discovered.labels
+        return Partition(space, labels, discovered.confidence)
+    if name == DENSITY:
         found = _dense(points, count)
     else:
         if count is None:
             count = estimate_count(points, largest=settings.baselines.largest)
         features = batch.means[order].astype(np.float64) if name == RAW else points
         found = PARTITIONS[name](features, count, seed)
-    labels = np.empty(size, dtype=int)
     labels[order] = found
     return Partition(space, labels)
 
