@@ -279,8 +279,6 @@ class OpenWorldSettings(Strict):
     content_weight: float = Field(ge=0)
     content_neighbours: int = Field(ge=1)
     condition_components: int = Field(ge=1)
-    content_weight: float = Field(ge=0)
-    content_neighbours: int = Field(ge=1)
     search: OpenWorldSearch
 
 

@@ -2,14 +2,32 @@
 
 import numpy as np
 import pytest
-from scipy.cluster.hierarchy import fcluster, linkage
 from sklearn.metrics import adjusted_rand_score
 
+from ganamis.clustering.evidence import NAMES, Scene
 from ganamis.clustering.mixture import GaussianClusters, tied_mixture
-from ganamis.clustering.open_world import WITNESS, OpenWorld, _join, discover
-from ganamis.clustering.separation import pair_separation
+from ganamis.clustering.open_world import OpenWorld, Search, small_matrices
+from ganamis.clustering.open_world import discover as discover_scene
+from ganamis.clustering.same_or_another import shipped_test
 
-SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.4, smallest=4, sample=400)
+SETTINGS = OpenWorld(dimensions=8, prior=30.0, threshold=0.5, smallest=4, sample=400)
+
+
+def scene(points: np.ndarray, content: np.ndarray | None = None) -> Scene:
+    """Points with content that has nothing to do with them, and one kind of processing."""
+    random = np.random.default_rng(9)
+    if content is None:
+        content = random.normal(size=(len(points), 6))
+    # Views scatter around their image, each more than their mean.
+    noise = random.normal(size=(len(points), 4, points.shape[1]))
+    views = points[:, None] + noise - noise.mean(axis=1, keepdims=True)
+    return Scene.of(points, views, content, np.zeros(len(points), dtype=int))
+
+
+def discover(
+    points: np.ndarray, settings: OpenWorld, *, count: int | None, seed: int
+) -> np.ndarray:
+    return discover_scene(scene(points), shipped_test(), settings, count=count, seed=seed).labels
 
 
 def generators(count: int, images: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -48,10 +66,12 @@ def test_a_given_number_is_kept(count: int) -> None:
 def test_row_order_does_not_matter() -> None:
     points, _ = generators(3, 30)
     order = np.random.default_rng(1).permutation(len(points))
-    labels = discover(points, SETTINGS, count=None, seed=0)
-    np.testing.assert_array_equal(
-        discover(points[order], SETTINGS, count=None, seed=0), labels[order]
-    )
+    whole, test = scene(points), shipped_test()
+    # Blocks are numbered as they come, so those of the whole scene are kept.
+    first = discover_scene(whole, test, SETTINGS, count=None, seed=0)
+    second = discover_scene(whole.rows(order), test, SETTINGS, count=None, seed=0)
+    np.testing.assert_array_equal(second.labels, first.labels[order])
+    assert second.confidence == pytest.approx(first.confidence)
 
 
 def test_few_images_of_one_generator_beside_many_of_others() -> None:
@@ -113,56 +133,67 @@ def test_posteriors_are_bayes_rule() -> None:
     np.testing.assert_array_equal(clusters.assign(points, batch=7), truth)
 
 
-def _joined_by_loops(points: np.ndarray, groups: list[np.ndarray], count: int) -> list[np.ndarray]:
-    """Measure every pair, as a whole and in parts, before each joining."""
-
-    def measured(first: np.ndarray, second: np.ndarray) -> float:
-        return pair_separation(
-            points[first], points[second], dimensions=SETTINGS.dimensions, prior=SETTINGS.prior
-        )
-
-    apart = {
-        (lower, upper): measured(groups[lower], groups[upper])
-        for upper in range(len(groups))
-        for lower in range(upper)
-    }
-    joined = [([part], rows) for part, rows in enumerate(groups)]
-    while len(joined) > count:
-        best = (np.inf, -1, -1)
-        for upper in range(len(joined)):
-            for lower in range(upper):
-                (some, first), (others, second) = joined[lower], joined[upper]
-                some = [part for part in some if len(groups[part]) >= WITNESS] or some
-                others = [part for part in others if len(groups[part]) >= WITNESS] or others
-                parts = min(apart[min(a, b), max(a, b)] for a in some for b in others)
-                best = min(best, (max(parts, measured(first, second)), lower, upper))
-        _, lower, upper = best
-        (some, first), (others, second) = joined[lower], joined[upper]
-        joined = [group for place, group in enumerate(joined) if place not in (lower, upper)]
-        joined.append((some + others, np.concatenate([first, second])))
-    return [rows for _, rows in joined]
+def test_copies_of_pictures_are_no_generators() -> None:
+    random = np.random.default_rng(4)
+    pictures = np.repeat(np.arange(30), 10)
+    content = random.normal(size=(30, 6))[pictures] + random.normal(size=(300, 6)) / 50
+    points = random.normal(size=(30, 12))[pictures] * 4 + random.normal(size=(300, 12)) / 2
+    found = discover_scene(
+        scene(points, content), shipped_test(), SETTINGS, count=None, seed=0
+    ).labels
+    assert found.max() == 0
 
 
-@pytest.mark.parametrize("count", [2, 5, 9])
-def test_joining_is_that_of_every_pair_measured(count: int) -> None:
-    random = np.random.default_rng(0)
-    points = random.normal(size=(300, 12)) * 4  # no generators: wholes and parts disagree
-    pieces = fcluster(linkage(points, "ward"), 14, "maxclust")
-    groups = [np.flatnonzero(pieces == piece) for piece in range(1, 15)]
-    expected = _joined_by_loops(points, groups, count)
-    found = _join(points, groups, SETTINGS, count=count)
-    assert [group.tolist() for group in found] == [group.tolist() for group in expected]
+def test_a_given_number_keeps_what_was_found() -> None:
+    points, _ = generators(5, 30)
+    found = discover(points, SETTINGS, count=None, seed=0)
+    given = discover(points, SETTINGS, count=int(found.max()) + 1, seed=0)
+    np.testing.assert_array_equal(found, given)
+    fewer = discover(points, SETTINGS, count=3, seed=0)
+    for label in range(found.max() + 1):
+        assert len(set(fewer[found == label].tolist())) == 1
 
 
-def test_with_the_number_given_parts_by_processing_are_joined_first() -> None:
-    """A part that processing moved far away is nearer to nothing; two generators are close."""
-    random = np.random.default_rng(0)
-    centres = np.zeros((4, 12))
-    centres[:, :2] = [[0.0, 0.0], [8.0, 0.0], [0.0, 40.0], [0.0, 60.0]]  # the last was moved
-    labels = np.repeat(np.arange(4), [40, 40, 40, 12])
-    conditions = np.concatenate([np.arange(120) % 3, np.full(12, 3)])
-    points = centres[labels] + random.normal(size=(len(labels), 12))
-    found = discover(points, SETTINGS, count=3, seed=0, conditions=conditions)
-    assert adjusted_rand_score(np.minimum(labels, 2), found) == 1.0
-    without = discover(points, SETTINGS, count=3, seed=0)
-    assert adjusted_rand_score(np.minimum(labels, 2), without) < 1.0
+def test_confidence_is_a_probability_and_belongs_to_a_number_found() -> None:
+    points, _ = generators(3, 30)
+    test = shipped_test()
+    found = discover_scene(scene(points), test, SETTINGS, count=None, seed=0)
+    assert found.confidence is not None and 0 < found.confidence < 1
+    assert found.confidence == test.confidence(found.doubts)
+    given = discover_scene(scene(points), test, SETTINGS, count=3, seed=0)
+    assert given.confidence is None
+
+
+def test_joining_takes_the_least_two_first_as_measuring_every_pair_does() -> None:
+    points, truth = generators(4, 24)
+    groups = [
+        np.flatnonzero((truth == g) & (np.arange(96) % 2 == h)) for g in range(4) for h in (0, 1)
+    ]
+    with small_matrices():
+        search = Search(scene(points), shipped_test().cut, SETTINGS)
+        joined = search.joined(groups, count=4)
+        naive = list(groups)
+        while len(naive) > 4:
+            pairs = [(i, j) for j in range(len(naive)) for i in range(j)]
+            i, j = min(pairs, key=lambda pair: search.apart(naive[pair[0]], naive[pair[1]]))
+            rows = np.sort(np.concatenate([naive[i], naive[j]]))
+            naive = [group for at, group in enumerate(naive) if at not in (i, j)] + [rows]
+    assert {group.tobytes() for group in joined} == {group.tobytes() for group in naive}
+    assert sorted(len(set(truth[group].tolist())) for group in joined) == [1, 1, 1, 1]
+
+
+def test_every_cut_judged_is_witnessed_with_its_statistics() -> None:
+    points, _ = generators(2, 30)
+    seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []
+    discover_scene(
+        scene(points),
+        shipped_test(),
+        SETTINGS,
+        count=None,
+        seed=0,
+        witness=lambda rows, second, found: seen.append((rows, second, found)),
+    )
+    assert seen
+    for rows, second, found in seen:
+        assert len(rows) == len(second) and found.shape == (len(NAMES),)
+        assert np.isfinite(found).all()

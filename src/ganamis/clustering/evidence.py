@@ -204,7 +204,9 @@ class Group:
     def _by_processing(self, small: np.ndarray) -> tuple[float, float]:
         kinds = self._scene.kinds
         length = int(kinds.max()) + 1
-        shares = [np.bincount(kinds[part], minlength=length) / part.sum() for part in (small, ~small)]
+        shares = [
+            np.bincount(kinds[part], minlength=length) / part.sum() for part in (small, ~small)
+        ]
         numbers = [np.exp(-(share * np.log(share + 1e-12)).sum()) for share in shares]
         return float(np.abs(shares[0] - shares[1]).sum() / 2), float(min(numbers))
 

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from scipy.special import expit
@@ -14,6 +15,7 @@ from scipy.special import expit
 from ganamis.files import read_json, write_json
 
 SHIPPED = "same_or_another.json"
+LEAST_SCALE = 1e-6  # of a statistic that does not vary
 REACH = 4.0  # standard deviations; statistics further out count as this far
 
 
@@ -40,8 +42,12 @@ class Logistic:
         """
         from sklearn.linear_model import LogisticRegression
 
-        centre, scale = statistics.mean(axis=0), statistics.std(axis=0) + 1e-9
+        centre, scale = statistics.mean(axis=0), np.maximum(statistics.std(axis=0), LEAST_SCALE)
         terms = _terms(statistics, centre, scale)
+        if truth.all() or not truth.any():  # nothing to tell apart: how often, and no more
+            share = (truth.sum() + 0.5) / (len(truth) + 1)
+            nothing = np.zeros(terms.shape[1]), float(np.log(share / (1 - share)))
+            return cls(tuple(centre.tolist()), tuple(scale.tolist()), tuple(nothing[0]), nothing[1])
         found = LogisticRegression(C=strength, max_iter=5000).fit(terms, truth, weights)
         return cls(
             tuple(np.round(centre, 6).tolist()),
@@ -83,11 +89,12 @@ class SameOrAnother:
     @classmethod
     def load(cls, path: Path) -> "SameOrAnother":
         stored = read_json(path, stage="train")
-        return cls(**{part: Logistic(**_tuples(stored[part])) for part in ("cut", "count")})
+        return cls(cut=_logistic(stored["cut"]), count=_logistic(stored["count"]))
 
 
-def _tuples(stored: dict[str, object]) -> dict[str, object]:
-    return {key: tuple(v) if isinstance(v, list) else v for key, v in stored.items()}
+def _logistic(stored: dict[str, Any]) -> Logistic:
+    lists = {key: tuple(stored[key]) for key in ("centre", "scale", "weights")}
+    return Logistic(**lists, intercept=stored["intercept"])
 
 
 @lru_cache(maxsize=1)
