@@ -10,8 +10,8 @@ import os
 import subprocess
 import sys
 import tempfile
-import threading
 import time
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -34,60 +34,55 @@ def write(folder: Path, source: Path, count: int) -> None:
         Image.fromarray(pixels).save(folder / f"{number:06d}.png", compress_level=1)
 
 
-def resident(process: int) -> dict[int, int]:
-    """Bytes in memory of a process and of all below it (Linux)."""
-    found: dict[int, int] = {}
-    todo = [process]
-    while todo:
-        one = todo.pop()
-        try:
-            pages = int(Path(f"/proc/{one}/statm").read_text().split()[1])
-            tasks = [task / "children" for task in Path(f"/proc/{one}/task").iterdir()]
-            todo += [int(child) for task in tasks for child in task.read_text().split()]
-        except (OSError, IndexError):
-            continue  # it has ended
-        found[one] = pages * os.sysconf("SC_PAGE_SIZE")
-    return found
+@dataclass
+class Cost:
+    """What one command took.
+
+    seconds: by the clock. cpu: seconds of CPU by process id. most: bytes held at once by kind of
+    process.
+    """
+
+    seconds: float = 0.0
+    cpu: dict[int, float] = field(default_factory=dict)
+    most: dict[str, int] = field(default_factory=dict)
+
+    def look(self, driver: int) -> None:
+        """Look at a process and all below it (Linux)."""
+        now: dict[str, int] = {}
+        todo = [driver]
+        while todo:
+            one = todo.pop()
+            place = Path(f"/proc/{one}")
+            try:
+                pages = int((place / "statm").read_text().split()[1])
+                fields = (place / "stat").read_text().rpartition(")")[2].split()
+                java = "java" in (place / "comm").read_text()
+                tasks = [(task / "children").read_text() for task in (place / "task").iterdir()]
+            except (OSError, IndexError):
+                continue  # it has ended
+            todo += [int(child) for children in tasks for child in children.split()]
+            self.cpu[one] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+            kind = DRIVER if one == driver else JAVA if java else WORKERS
+            now[kind] = now.get(kind, 0) + pages * os.sysconf("SC_PAGE_SIZE")
+        for kind, size in now.items():
+            self.most[kind] = max(size, self.most.get(kind, 0))
+
+    def __str__(self) -> str:
+        sizes = ", ".join(f"{kind} {size / 2**20:.0f} MiB" for kind, size in self.most.items())
+        return f"{self.seconds:.1f} s, {sum(self.cpu.values()):.1f} s of CPU; at most {sizes}"
 
 
-def kind(process: int, driver: int) -> str:
-    if process == driver:
-        return DRIVER
-    try:
-        return JAVA if "java" in Path(f"/proc/{process}/comm").read_text() else WORKERS
-    except OSError:
-        return WORKERS
-
-
-def measured(*arguments: str) -> tuple[float, dict[str, int]]:
-    """Seconds that one whole command takes, and the most bytes its kinds of processes hold."""
-    most = dict.fromkeys((DRIVER, WORKERS, JAVA), 0)
-    start = time.perf_counter()
+def measured(*arguments: str) -> Cost:
+    """What one whole command takes."""
+    cost, start = Cost(), time.perf_counter()
     process = subprocess.Popen([sys.executable, "-m", "ganamis", *arguments])
-    ended = threading.Event()
-
-    def watch() -> None:
-        while not ended.wait(TICK):
-            now = dict.fromkeys(most, 0)
-            for one, size in resident(process.pid).items():
-                now[kind(one, process.pid)] += size
-            for name, size in now.items():
-                most[name] = max(most[name], size)
-
-    watcher = threading.Thread(target=watch)
-    watcher.start()
-    code = process.wait()
-    seconds = time.perf_counter() - start
-    ended.set()
-    watcher.join()
-    if code:
-        raise SystemExit(f"{arguments[0]} failed with status {code}")
-    return seconds, most
-
-
-def tell(what: str, seconds: float, most: dict[str, int]) -> None:
-    sizes = ", ".join(f"{name} {size / 2**20:.0f} MiB" for name, size in most.items() if size)
-    print(f"{what}: {seconds:.1f} s; {sizes}", flush=True)
+    while process.poll() is None:
+        cost.look(process.pid)
+        time.sleep(TICK)
+    cost.seconds = time.perf_counter() - start
+    if process.returncode:
+        raise SystemExit(f"{arguments[0]} failed with status {process.returncode}")
+    return cost
 
 
 def compare(plain: pd.DataFrame, spark: pd.DataFrame) -> None:
@@ -112,13 +107,11 @@ def main() -> None:
             write(folder, given.source, count)
             out = Path(scratch) / "attributed.parquet"
             options = ("--out", str(out), "--master", MASTER)
-            tell(
-                f"{count} images, Spark {MASTER}",
-                *measured("attribute-batch", str(folder), *options),
-            )
+            cost = measured("attribute-batch", str(folder), *options)
+            print(f"{count} images, Spark {MASTER}: {cost}", flush=True)
             if count in given.compared:
                 csv = Path(scratch) / "plain.csv"
-                tell("  `attribute`", *measured("attribute", str(folder), "--out", str(csv)))
+                print(f"  attribute: {measured('attribute', str(folder), '--out', str(csv))}")
                 compare(pd.read_csv(csv), pd.read_parquet(out))
 
 
