@@ -3,21 +3,15 @@
 import numpy as np
 import pytest
 
-from ganamis.model.answer import Cluster
 from ganamis.model.naming import (
     EVEN_ODDS,
     Calibration,
     distances,
-    join_known,
     lineage,
     name_clusters,
 )
 
 CALIBRATION = Calibration(slope=-2.0, intercept=5.0, threshold=0.5)
-
-
-def clusters(*names: str, known: tuple[str, ...] = ("a", "b")) -> tuple[Cluster, ...]:
-    return tuple(Cluster(name, known=name in known, score=0.9) for name in names)
 
 
 def test_the_calibration_separates_what_it_was_shown() -> None:
@@ -37,10 +31,12 @@ def test_without_examples_of_both_kinds_the_rule_is_fixed() -> None:
 def test_names_and_scores() -> None:
     apart = np.array([[0.5, 8.0], [9.0, 7.0], [6.0, 1.0], [5.0, 5.0], [9.0, 0.2]])
     found = name_clusters(apart, ("a", "b"), CALIBRATION)
-    assert [cluster.name for cluster in found] == ["a", "unknown-1", "b", "unknown-2", "b"]
-    assert [cluster.known for cluster in found] == [True, False, True, False, True]
+    names = ["a", "unknown-1", "unknown-2", "unknown-3", "b"]  # two claim b, the last is nearer
+    assert [cluster.name for cluster in found] == names
+    assert [cluster.known for cluster in found] == [True, False, False, False, True]
     scores = [cluster.score for cluster in found]
-    assert min(scores) > 0.5 and max(scores) <= 1
+    assert scores[2] < 0.5, "called unknown, and likely enough b"
+    assert min(scores[:2] + scores[3:]) > 0.5 and max(scores) <= 1
 
 
 @pytest.mark.parametrize(
@@ -84,29 +80,13 @@ def test_lineage_joins_the_nearest_first() -> None:
     assert lineage(groups[:1]).shape == (0, 4)
 
 
-def test_clusters_of_one_known_generator_are_joined() -> None:
-    labels = np.array([0, 1, 2, 3, 3, 1])
-    joined = join_known(labels, clusters("a", "unknown-1", "a", "unknown-2"))
-    assert joined.tolist() == [0, 1, 0, 2, 2, 1]
-    apart = join_known(labels, clusters("a", "b", "x", "y"))
-    pairs = set(zip(labels.tolist(), apart.tolist(), strict=True))
-    assert len(pairs) == 4, "nothing to join: the same partition"
-
-
-def test_what_counts_is_known_and_not_the_name() -> None:
-    """Two unknown ones of one name, which no naming makes, would stay apart."""
-    labels = np.array([0, 0, 0, 1, 1, 2])
-    joined = join_known(labels, clusters("x", "x", "x"))
-    np.testing.assert_array_equal(joined, labels)
-
-
-def test_images_left_out_stay_out_and_larger_clusters_come_first() -> None:
-    labels = np.array([-1, 0, 1, 1, 2, -1, 2, 3])
-    joined = join_known(labels, clusters("a", "x", "y", "a"))
-    assert joined.tolist() == [-1, 0, 1, 1, 2, -1, 2, 0]
-    joined = join_known(labels, clusters("x", "a", "a", "y"))
-    assert joined.tolist() == [-1, 1, 0, 0, 0, -1, 0, 2]
-    assert join_known(np.array([-1, -1]), ()).tolist() == [-1, -1]
+def test_of_clusters_that_claim_one_generator_the_nearest_bears_its_name() -> None:
+    calibration = Calibration(slope=-1.0, intercept=5.0, threshold=0.5)
+    apart = np.array([[3.0, 9.0], [1.0, 9.0], [9.0, 9.0], [1.0, 8.0]])
+    named = name_clusters(apart, ("a", "b"), calibration)
+    assert [cluster.name for cluster in named] == ["unknown-1", "a", "unknown-2", "unknown-3"]
+    assert [cluster.known for cluster in named] == [False, True, False, False]
+    assert named[0].score < 0.5 < named[2].score  # the first is doubtful
 
 
 def test_many_distances_of_zero_do_not_drag_the_threshold_to_zero() -> None:

@@ -18,7 +18,7 @@ from ganamis.errors import UserError
 from ganamis.model.alone import Alone, calibrate_alone, nearest_known
 from ganamis.model.answer import UNKNOWN, Attribution, Cluster, Rule, SingleAnswers
 from ganamis.model.calibration import calibrate_names, group_distances, known_points
-from ganamis.model.naming import Calibration, join_known, lineage, name_clusters
+from ganamis.model.naming import Calibration, lineage, name_clusters
 from ganamis.params import ModelSettings
 
 UNCALIBRATED = Calibration(slope=-1.0, intercept=0.0, threshold=0.5)
@@ -134,10 +134,6 @@ class BackEnd:
         """Cluster and name different images, all of them at once; see `together`."""
         found = self.partition(batch, clusters=clusters)
         named = self._name(found.space, found.labels)
-        joined = join_known(found.labels, named)
-        if clusters is None and joined.max() < found.labels.max():
-            found = replace(found, labels=joined)
-            named = self._name(found.space, joined)
         return self._answer(batch, found, named)
 
     def _answer(self, batch: Embedded, found: Partition, named: tuple[Cluster, ...]) -> Attribution:

@@ -8,7 +8,6 @@ from scipy.cluster.hierarchy import linkage
 from scipy.special import expit
 
 from ganamis.clustering.plda import Plda
-from ganamis.contracts import UNASSIGNED
 from ganamis.model.answer import UNKNOWN, Cluster
 
 EVEN_ODDS = 10.0  # distance, where development has no examples; its own come to 10 to 16
@@ -91,17 +90,22 @@ def name_clusters(
 ) -> tuple[Cluster, ...]:
     """Name K clusters, by their distances `[K, G]` to the known generators.
 
-    Two clusters may take one name: naming is not matching; `join_known` joins them. Unknown ones
-    are numbered, and no number makes a name that a known generator has.
+    A generator's name goes to the nearest of the clusters that claim it: what was found apart is
+    not joined for its name. Unknown ones are numbered, and no number makes a name that a known
+    generator has.
     """
+    belongs = (
+        calibration.probability(distances) if len(generators) else np.zeros((len(distances), 1))
+    )
+    nearest = belongs.argmax(axis=1)
+    scores = belongs.max(axis=1, initial=0.0)
+    claimed = scores >= calibration.threshold
     named: list[Cluster] = []
     taken, number = {name.casefold() for name in generators}, 0
-    for row in distances:
-        belongs = calibration.probability(row) if len(row) else np.zeros(1)
-        nearest = int(np.argmax(belongs))
-        score = float(belongs[nearest])
-        if score >= calibration.threshold:
-            named.append(Cluster(generators[nearest], known=True, score=score))
+    for row, (generator, score) in enumerate(zip(nearest, scores.tolist(), strict=True)):
+        rivals = np.flatnonzero(claimed & (nearest == generator))
+        if claimed[row] and distances[rivals, generator].argmin() == rivals.tolist().index(row):
+            named.append(Cluster(generators[generator], known=True, score=score))
         else:
             number = _next_number(number, taken)
             named.append(Cluster(f"{UNKNOWN}-{number}", known=False, score=1 - score))
@@ -113,27 +117,6 @@ def _next_number(number: int, taken: Collection[str]) -> int:
     while f"{UNKNOWN}-{number}" in taken:
         number += 1
     return number
-
-
-def join_known(labels: np.ndarray, clusters: tuple[Cluster, ...]) -> np.ndarray:
-    """Join clusters that are one known generator.
-
-    Args:
-        labels: `[N]` int, -1 where an image was left out.
-
-    Returns:
-        `[N]` int, larger clusters first, -1 where it was.
-    """
-    first: dict[str, int] = {}
-    target = [
-        first.setdefault(cluster.name, index) if cluster.known else index
-        for index, cluster in enumerate(clusters)
-    ]
-    joined = np.array([*target, UNASSIGNED])[labels]
-    kept, sizes = np.unique(joined[joined != UNASSIGNED], return_counts=True)
-    place = np.full(len(clusters) + 1, UNASSIGNED)
-    place[kept[np.argsort(-sizes, kind="stable")]] = np.arange(len(kept))
-    return place[joined]
 
 
 def lineage(groups: list[np.ndarray]) -> np.ndarray:
