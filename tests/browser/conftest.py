@@ -75,7 +75,7 @@ for stage in (cluster, select, register, promote, report):
 def _params() -> dict:
     params = tiny_params()
     params["architectures"] = ARCHITECTURES
-    params["cluster"]["largest"] = 4
+    params["model"]["baselines"]["largest"] = 4
     profile = params["profiles"]["two_cores"]
     profile["search"] |= {"trials": 1}
     profile["training"] |= {"epochs": 1, "search_epochs": 1, "batch_size": 16}

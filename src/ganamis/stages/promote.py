@@ -22,7 +22,7 @@ from ganamis.tracking.failures import store_errors
 DECISION, ROLLED_BACK = PROMOTE / "decision.json", ROLLBACK / "rollback.json"
 
 
-def promote(params: Params, *, learned: int | None) -> None:
+def promote(params: Params, *, learned: int | None = None) -> None:
     """Let the gate compare the challenger with the champion; write its decision.
 
     Args:
