@@ -35,7 +35,7 @@ def test_the_table_compares_ari_of_six_architectures(
     mlflow.set_tracking_uri(f"sqlite:///{project / 'mlflow.db'}")
     runs = mlflow.search_runs(
         experiment_names=[EXPERIMENT], filter_string="tags.stage = 'train'"
-    ).set_index("tags.architecture")
+    ).set_index("tags.mlflow.runName")
     assert sorted(runs.index) == sorted(ARCHITECTURES)
     expected = runs[f"metrics.{HEADLINE}"].sort_values(ascending=False)
 
@@ -72,4 +72,4 @@ def test_the_registered_model_shows_its_champion(browser: Chrome, address: str) 
     )
     assert "Which generative model made a medical image?" in body
     assert "Version 1" in body
-    assert "data_digest" in body and "git_commit" in body and "training_run" in body
+    assert "data_digest" in body and "git_commit" in body and "ari" in body
