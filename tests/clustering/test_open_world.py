@@ -197,3 +197,23 @@ def test_every_cut_judged_is_witnessed_with_its_statistics() -> None:
     for rows, second, found in seen:
         assert len(rows) == len(second) and found.shape == (len(NAMES),)
         assert np.isfinite(found).all()
+
+
+def test_a_generator_too_rare_for_the_sample_is_found() -> None:
+    points, truth = generators(4, 900)
+    kept = np.concatenate([np.flatnonzero(truth < 3), np.flatnonzero(truth == 3)[:10]])
+    found = discover(points[kept], SETTINGS, count=None, seed=0)
+    assert found.max() == 3
+    assert adjusted_rand_score(truth[kept], found) > 0.99
+    assert len(set(found[-10:].tolist())) == 1 and (found == found[-1]).sum() == 10
+
+
+def test_misfit_is_the_distance_from_the_nearest_cluster() -> None:
+    points, truth = generators(3, 40)
+    clusters = GaussianClusters.fit(points, truth, prior=30.0)
+    found = clusters.misfit(points[:5])
+    for point, value in zip(points[:5], found, strict=True):
+        precisions = [whiten @ whiten.T for whiten in clusters.whitenings]
+        apart = [point - mean for mean in clusters.means]
+        naive = min(d @ p @ d for d, p in zip(apart, precisions, strict=True))
+        assert np.isclose(value, naive)

@@ -92,9 +92,16 @@ class GaussianClusters:
         best = [self._scores(points[start : start + batch]).argmax(axis=1) for start in starts]
         return np.concatenate(best)
 
-    def _scores(self, points: np.ndarray) -> np.ndarray:
+    def misfit(self, points: np.ndarray) -> np.ndarray:
+        """Squared Mahalanobis distance `[N]` of each point from the cluster nearest to it."""
+        return self._squares(points).min(axis=1)
+
+    def _squares(self, points: np.ndarray) -> np.ndarray:
         squares = [
             (((points - mean) @ whiten) ** 2).sum(axis=1)
             for mean, whiten in zip(self.means, self.whitenings, strict=True)
         ]
-        return self.constants - 0.5 * np.stack(squares, axis=1)
+        return np.stack(squares, axis=1)
+
+    def _scores(self, points: np.ndarray) -> np.ndarray:
+        return self.constants - 0.5 * self._squares(points)

@@ -23,6 +23,8 @@ NEAREST = 4  # groups that a group may be joined to
 SURE = 8.0  # log odds beyond which doubt is not told apart
 NONE = -2 * SURE  # log odds where the groups are not even apart
 BATCH = 65536  # points assigned at once
+MISFITS = 0.3  # of a sample, the images that fit worst
+MOSTLY = 0.8  # of a group, images that did not fit
 # One thread for linear algebra: on matrices so small more of them only wait for each other.
 small_matrices = partial(threadpool_limits, 1, user_api="blas")
 # Sees every cut that is judged: rows `[N]`, second `[N]` bool and its statistics.
@@ -202,6 +204,48 @@ def labels_of(groups: list[np.ndarray], size: int) -> np.ndarray:
     return labels
 
 
+def numbered(labels: np.ndarray) -> np.ndarray:
+    """`[N]` int numbered from 0 without gaps, larger clusters first."""
+    names = np.unique(labels)
+    return labels_of([np.flatnonzero(labels == name) for name in names], len(labels))
+
+
+def _assigned(
+    scene: Scene, chosen: np.ndarray, found: np.ndarray, settings: OpenWorld
+) -> np.ndarray:
+    """Labels `[N]` of all images: of those searched what was found, of others the likeliest."""
+    clusters = GaussianClusters.fit(scene.points[chosen], found, prior=settings.prior)
+    labels = clusters.assign(scene.points, batch=BATCH)
+    labels[chosen] = found
+    return labels
+
+
+def _rare(
+    scene: Scene, chosen: np.ndarray, labels: np.ndarray, test: Logistic, settings: OpenWorld
+) -> list[np.ndarray]:
+    """Rows of generators too rare for the sample: among what fits no cluster found.
+
+    The images that fit worst are searched once more, beside images of the sample. A group of them
+    that is no large part of its cluster is a generator.
+
+    Args:
+        chosen: rows of the sample. labels: `[N]` int, so far.
+    """
+    clusters = GaussianClusters.fit(scene.points[chosen], labels[chosen], prior=settings.prior)
+    wanted = round(MISFITS * settings.sample)
+    worst = np.argsort(-clusters.misfit(scene.points), kind="stable")[:wanted]
+    fitting = chosen[~np.isin(chosen, worst)]
+    some = np.linspace(0, len(fitting) - 1, min(len(fitting), settings.sample - wanted))
+    rows = np.concatenate([worst, fitting[some.astype(int)]])
+    found = []
+    for group in Search(scene.rows(rows), test, settings).groups():
+        home = np.bincount(labels[rows[group]]).argmax()
+        small = 2 * len(group) < (labels == home).sum()
+        if small and np.mean(group < wanted) >= MOSTLY:
+            found.append(rows[group])
+    return found
+
+
 def discover(
     scene: Scene,
     test: SameOrAnother,
@@ -233,8 +277,14 @@ def discover(
         found = labels_of(groups, len(sample))
         labels = np.empty(len(scene), dtype=int)
         if len(sample) < len(scene):
-            clusters = GaussianClusters.fit(sample.points, found, prior=settings.prior)
-            labels = clusters.assign(scene.points, batch=BATCH)
-        labels[chosen] = found
+            labels = _assigned(scene, chosen, found, settings)
+            rare = _rare(scene, chosen, labels, test.cut, settings) if count is None else []
+            for label, rows in enumerate(rare, found.max() + 1):
+                labels[rows] = label
+            if rare:
+                chosen = np.unique(np.concatenate([chosen, *rare]))
+                labels = _assigned(scene, chosen, numbered(labels[chosen]), settings)
+        else:
+            labels[chosen] = found
     confidence = test.confidence(doubts) if count is None else None
     return Discovery(labels, doubts, confidence)
