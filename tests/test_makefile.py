@@ -1,5 +1,6 @@
 """Set-up in a folder that was moved, and two makes at once."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -15,7 +16,11 @@ NEEDED = ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.tom
 def planned(folder: Path) -> str:
     """What `make setup` would run."""
     command = ["make", "-n", "setup-alone"]
-    return subprocess.check_output(command, cwd=folder, text=True, stderr=subprocess.STDOUT)
+    outer = ("MAKELEVEL", "MAKEFLAGS", "MFLAGS")  # these tests may themselves be run by make
+    clean = {key: value for key, value in os.environ.items() if key not in outer}
+    return subprocess.check_output(
+        command, cwd=folder, text=True, stderr=subprocess.STDOUT, env=clean
+    )
 
 
 @pytest.mark.skipif(shutil.which("make") is None, reason="no make")

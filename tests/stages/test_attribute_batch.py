@@ -207,7 +207,7 @@ def test_a_killed_run_leaves_no_result(project: Path, images: Path) -> None:
         stderr=subprocess.DEVNULL,
         start_new_session=True,
     )
-    deadline = time.monotonic() + 120
+    deadline = time.monotonic() + 400
     while not list(out.parent.glob(".*/_temporary")):  # Spark has begun to write
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.02)
