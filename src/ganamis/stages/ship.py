@@ -4,8 +4,7 @@ import numpy as np
 from rich.progress import track
 
 from ganamis.contracts import CLEAN
-from ganamis.extractors.loading import load_extractor
-from ganamis.extractors.simulated_network import shipped_folder as weights_folder
+from ganamis.extractors.loading import shipped_fingerprint
 from ganamis.files import whole_folder, write_json
 from ganamis.model.catalogue import fit_on_images
 from ganamis.model.shipped import shipped_folder
@@ -24,7 +23,7 @@ def ship(params: Params) -> None:
     }
     conditions = (CLEAN, *params.active.degradations)
     model = fit_on_images(
-        load_extractor(weights_folder()),
+        shipped_fingerprint(),
         np.concatenate(list(drawn.values())),
         np.repeat(list(drawn), numbers.images),
         conditions=conditions,
