@@ -1,5 +1,6 @@
 """The model registry: register a challenger, and read what a version holds."""
 
+import atexit
 import json
 import shutil
 from collections.abc import Mapping
@@ -23,7 +24,7 @@ from ganamis.model.fingerprint import FingerprintModel
 from ganamis.serving import served_model
 from ganamis.tracking.failures import explain
 from ganamis.tracking.runs import NO_STORE
-from ganamis.tracking.store import shown
+from ganamis.tracking.store import local_file, misread, shown
 
 MODEL = "ganamis"
 CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
@@ -246,9 +247,19 @@ def load_model(uri: str) -> Any:
         UserError: there is no such model, or it cannot be loaded.
     """
     try:
-        return mlflow.pyfunc.load_model(uri)
+        return mlflow.pyfunc.load_model(uri, dst_path=_passing_folder())
     except (MlflowException, OSError, ImportError) as error:
         raise _not_loaded(uri, error) from error
+
+
+def _passing_folder() -> str | None:
+    """Where a model is copied to before it is loaded, where its own path would be misread."""
+    path = local_file(mlflow.get_tracking_uri())
+    if path is None or not misread(path):
+        return None
+    folder = TemporaryDirectory(ignore_cleanup_errors=True)
+    atexit.register(folder.cleanup)  # a model's code is imported from there as long as it is used
+    return folder.name
 
 
 def load_fingerprint_model(uri: str) -> tuple[FingerprintModel, ModelVersion | None]:

@@ -26,15 +26,11 @@ PATHS = (
     ("logged_models", "model_id", "artifact_location"),
     ("model_versions", "rowid", "storage_location"),
 )
-PLACED = re.compile(rf"(?:file://)?(/.*/{ARTIFACTS})/(\d+(?:/.*)?)")
+PLACED = re.compile(rf"(file://)?(/.*/{ARTIFACTS})/(\d+(?:/.*)?)")
 
 
 def store_uri() -> str:
-    """`MLFLOW_TRACKING_URI`, or the database of the project in the working folder.
-
-    Raises:
-        UserError: MLflow cannot keep anything under this path.
-    """
+    """`MLFLOW_TRACKING_URI`, or the database of the project in the working folder."""
     given = os.environ.get(VARIABLE)
     if not given:
         return sqlite_uri(project_folder(Path.cwd()) / DATABASE)
@@ -55,17 +51,8 @@ def sqlite_uri(path: Path) -> str:
 
     Where a name must be quoted, the driver is named as well: from an address that begins with
     `sqlite:///` MLflow makes the folder by its quoted name first.
-
-    Raises:
-        UserError: MLflow takes a part such as `%20` of this path for a quoted character.
     """
     text = str(path.absolute())
-    if unquote(text) != text:
-        raise UserError(
-            f"MLflow cannot keep artifacts under '{path.absolute().parent}', where it reads a "
-            f"percent sign as a quoted character; rename the folder, or set {VARIABLE} to a store "
-            "elsewhere"
-        )
     quoted = text.replace("%", "%25").replace("?", "%3F")
     return f"sqlite:///{text}" if quoted == text else f"sqlite+pysqlite:///{quoted}"
 
@@ -151,8 +138,22 @@ def follow(path: Path) -> None:
 def _place(location: str | None, here: Path, *, always: bool) -> str | None:
     """Where artifacts lie now, or None where the record is right."""
     found = PLACED.fullmatch(location or "")
-    if found is None or found[1] == str(here):
+    if found is None:
         return None
-    now, experiment = here / found[2], found[2].split("/")[0]
-    lost = (here / experiment).is_dir() and not Path(found[1], found[2]).exists()
-    return str(now) if always or lost or now.exists() else None
+    quoted, root, rest = found.groups()
+    root, now = unquote(root) if quoted else root, here / rest
+    if root == str(here) and (quoted or recorded(now) == location):
+        return None
+    experiment = rest.split("/")[0]
+    lost = (here / experiment).is_dir() and not Path(root, rest).exists()
+    return recorded(now) if always or lost or now.exists() else None
+
+
+def misread(path: Path) -> bool:
+    """Whether MLflow reads another path: `%20` is a quoted character to it."""
+    return unquote(str(path)) != str(path)
+
+
+def recorded(folder: Path) -> str:
+    """How MLflow is told of a folder."""
+    return folder.as_uri() if misread(folder) else str(folder)
