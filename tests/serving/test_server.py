@@ -16,6 +16,7 @@ import requests
 from PIL import Image
 
 from tests.builders import PARAMS, encode, noise
+from tests.serving.archives import MARKUP, ZIP, archive, damaged, good_archive
 from tests.serving.tiny_model import (
     MARK,
     good_image,
@@ -165,3 +166,88 @@ def test_malformed_requests_learn_nothing_and_break_nothing(server: str) -> None
     print(counts)
     assert counts[200] and counts[400] and counts[415]
     assert ask(server, request([good_image(1)])).json() == expected
+
+
+def test_the_page_is_there_with_a_strict_policy(server: str) -> None:
+    for path, kind in (
+        ("/", "text/html"),
+        ("/page.css", "text/css"),
+        ("/page.js", "text/javascript"),
+        ("/archive.js", "text/javascript"),
+        ("/drawing.js", "text/javascript"),
+    ):
+        answer = requests.get(f"{server}{path}", timeout=9)
+        assert answer.status_code == 200
+        assert answer.headers["Content-Type"] == f"{kind}; charset=utf-8"
+        policy = answer.headers["Content-Security-Policy"]
+        assert "default-src 'none'" in policy and "unsafe" not in policy
+        assert answer.headers["X-Content-Type-Options"] == "nosniff"
+        assert "http://" not in answer.text and "https://" not in answer.text
+    assert requests.post(f"{server}/", timeout=9).status_code == 405
+    assert requests.get(f"{server}/attribute", timeout=9).status_code == 405
+
+
+@pytest.mark.parametrize("clusters", [None, 2])
+def test_the_page_is_answered_as_the_model_itself_does(server: str, clusters: int | None) -> None:
+    content = {f"{number:02}.png": good_image(number) for number in range(40, 58)}
+    query = "" if clusters is None else f"?clusters={clusters}"
+    sent = archive({**content, "notes.txt": b"no image"})
+    answer = requests.post(f"{server}/attribute{query}", data=sent, headers=ZIP, timeout=60)
+    assert answer.status_code == 200
+    told = answer.json()
+    images = [np.asarray(Image.open(io.BytesIO(image))) for image in content.values()]
+    model = tiny_model()
+    found = model.together(model.embed(np.stack(images)), clusters=clusters)
+    assert [image["path"] for image in told["images"]] == list(content)
+    assert [image["cluster"] for image in told["images"]] == found.labels.tolist()
+    assert [each["name"] for each in told["clusters"]] == [each.name for each in found.clusters]
+    assert told["given"] == (clusters is not None) and told["size"] == "64x64"
+    assert [path for path, _ in told["skipped"]] == ["notes.txt"]
+    assert told["csv"].splitlines()[0] == "image,cluster,generator,known,score"
+    assert len(told["csv"].splitlines()) == 19
+
+
+def test_the_page_s_report_is_sent_as_a_file_that_may_do_nothing(server: str) -> None:
+    sent = archive({f"{MARKUP}{number}.png": good_image(number) for number in range(12)})
+    answer = requests.post(f"{server}/report", data=sent, headers=ZIP, timeout=120)
+    assert answer.status_code == 200
+    assert answer.headers["Content-Disposition"].startswith("attachment")
+    assert answer.headers["Content-Security-Policy"].startswith("sandbox; default-src 'none'")
+    assert "behind these 12 images" in answer.text
+    assert MARKUP not in answer.text and "&lt;img src=x" in answer.text
+
+
+def test_the_page_s_limits_are_those_of_the_api(server: str) -> None:
+    def post(body: bytes) -> requests.Response:
+        return requests.post(f"{server}/attribute", data=body, headers=ZIP, timeout=60)
+
+    assert post(bytes(PARAMS.serve.largest_request + 1)).status_code == 413
+    small = good_image(0)
+    many = post(archive({f"{n}.png": small for n in range(PARAMS.serve.images + 1)}))
+    assert many.status_code == 400
+    assert f"1 to {PARAMS.serve.images} images" in many.json()["message"]
+    large = archive({"a.png": small + bytes(PARAMS.serve.largest_file), "b.png": small})
+    assert post(large).json()["skipped"][0][1].endswith(f"{PARAMS.serve.largest_file} are read")
+
+
+def test_damaged_archives_learn_nothing_and_break_nothing(server: str) -> None:
+    """GANAMIS_FUZZ=2000 sends more of them."""
+
+    def post(path: str, body: bytes, query: str, headers: dict[str, str]) -> requests.Response:
+        return requests.post(f"{server}{path}?{query}", data=body, headers=headers, timeout=60)
+
+    expected = post("/attribute", good_archive(6), "", ZIP).json()
+    counts: dict[int, int] = {}
+    for number, (body, query, headers) in enumerate(damaged(REQUESTS // 2, seed=PARAMS.seed)):
+        answer = post("/report" if number % 50 == 3 else "/attribute", body, query, headers)
+        counts[answer.status_code] = counts.get(answer.status_code, 0) + 1
+        assert answer.status_code in (200, 400, 413, 415), (answer.status_code, number)
+        for leak in ("Traceback", '.py"', str(ROOT), "/tmp", "site-packages"):
+            assert leak not in answer.text, (leak, number)
+        if answer.headers["Content-Type"].startswith("text/html"):
+            assert MARKUP not in answer.text
+        else:
+            assert answer.headers["Content-Type"].startswith("application/json")
+    print(counts)
+    assert counts[200] and counts[400] and counts[415]
+    assert post("/attribute", good_archive(6), "", ZIP).json() == expected

@@ -28,21 +28,39 @@ def is_archive(path: Path) -> bool:
 
 
 @dataclass(frozen=True)
+class Bounds:
+    """How much is read. member, total: bytes, unpacked, of one file and of all."""
+
+    member: int = LARGEST_MEMBER
+    total: int | None = None
+
+
+OWN = Bounds()  # of an archive that its reader names
+
+
+@dataclass(frozen=True)
 class ArchiveSource:
     """The members of a ZIP file. prefix: the one folder that all of them lie in, or nothing."""
 
     archive: zipfile.ZipFile
     prefix: str
+    bounds: Bounds = OWN
 
     @classmethod
-    def of(cls, path: Path, *, keep: str) -> "ArchiveSource":
+    def of(
+        cls, path: Path, *, keep: str, bounds: Bounds = OWN, name: str | None = None
+    ) -> "ArchiveSource":
         """Open an archive; the outermost folder is dropped where `keep` lies directly in it.
+
+        Args:
+            name: what messages call it; its path if left out.
 
         Raises:
             UserError: it is damaged, or larger than is read.
         """
+        called = shown(name or str(path))
         try:
-            _check_directory(path)
+            _check_directory(path, called)
             archive = zipfile.ZipFile(path)
         except (
             OSError,
@@ -51,18 +69,22 @@ class ArchiveSource:
             NotImplementedError,
             zipfile.BadZipFile,
         ) as error:
-            raise UserError(f"'{shown(str(path))}' is a damaged ZIP file; copy it again") from error
+            raise UserError(f"'{called}' is a damaged ZIP file; copy it again") from error
         members = archive.infolist()
         packed, unpacked = path.stat().st_size, sum(member.file_size for member in members)
         if len(members) > MOST_MEMBERS:
-            raise _too_large(path, f"{len(members)} members; at most {MOST_MEMBERS} are read")
+            raise _too_large(called, f"{len(members)} members; at most {MOST_MEMBERS} are read")
         if unpacked > max(SMALL, LARGEST_RATIO * packed):
-            raise _too_large(path, f"{unpacked} bytes in {packed}; it may be a bomb")
+            raise _too_large(called, f"{unpacked} bytes in {packed}; it may be a bomb")
+        if bounds.total is not None and unpacked > bounds.total:
+            raise UserError(
+                f"'{called}' unpacks to {unpacked} bytes; at most {bounds.total} are read"
+            )
         tops = {member.filename.partition("/")[0] for member in members}
         tops = {top for top in tops if not is_litter(top)}
         top = f"{tops.pop()}/" if len(tops) == 1 else ""
         inside = any(member.filename.startswith(f"{top}{keep}/") for member in members)
-        return cls(archive, top if inside else "")
+        return cls(archive, top if inside else "", bounds)
 
     def files(self) -> tuple[list[str], list[Skipped]]:
         """See `Source`."""
@@ -73,7 +95,7 @@ class ArchiveSource:
             parts = PurePosixPath(name).parts
             if member.is_dir() or any(is_litter(p) for p in parts if p != ".."):
                 continue
-            reason = _why_not(member)
+            reason = _why_not(member, self.bounds)
             if not reason and name in names:
                 reason = "stands in the archive twice"
             if reason:
@@ -88,7 +110,7 @@ class ArchiveSource:
         return cast(BinaryIO, self.archive.open(self.prefix + name))
 
 
-def _check_directory(path: Path) -> None:
+def _check_directory(path: Path, called: str) -> None:
     """Look at the size of the list of members before it is read into memory."""
     with path.open("rb") as stream:
         stream.seek(max(0, path.stat().st_size - 2**16 - 22 - 20))
@@ -103,14 +125,14 @@ def _check_directory(path: Path) -> None:
                 raise ValueError("no end of the central directory")
             (size,) = struct.unpack_from("<Q", record, 40)
     if size > LARGEST_DIRECTORY:
-        raise _too_large(path, f"a list of members of {size} bytes")
+        raise _too_large(called, f"a list of members of {size} bytes")
 
 
-def _too_large(path: Path, what: str) -> UserError:
-    return UserError(f"'{shown(str(path))}' holds {what}; unpack it and name the folder")
+def _too_large(called: str, what: str) -> UserError:
+    return UserError(f"'{called}' holds {what}; unpack it and name the folder")
 
 
-def _why_not(member: zipfile.ZipInfo) -> str:
+def _why_not(member: zipfile.ZipInfo, bounds: Bounds) -> str:
     name, mode = member.filename, member.external_attr >> 16
     parts = name.split("/")
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
@@ -121,8 +143,8 @@ def _why_not(member: zipfile.ZipInfo) -> str:
         return "is encrypted; unpack it and name the folder"
     if member.compress_type not in METHODS:
         return "is packed in a way that is not read; unpack it and name the folder"
-    if member.file_size > LARGEST_MEMBER:
-        return f"has {member.file_size} bytes; at most {LARGEST_MEMBER} are read"
+    if member.file_size > bounds.member:
+        return f"has {member.file_size} bytes; at most {bounds.member} are read"
     if member.file_size > max(SMALL, LARGEST_RATIO * member.compress_size):
         return "unpacks to more than a hundred times its size"
     return ""

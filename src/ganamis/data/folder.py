@@ -187,14 +187,18 @@ def _by_file(items: Sequence[Item]) -> Iterator[list[Item]]:
 Looked = tuple[Format, Look] | str | UnsaidError
 
 
-def open_folder(root: Path, *, reading: Reading) -> ImageFolder:
+def open_folder(root: Path, *, reading: Reading, source: Source | None = None) -> ImageFolder:
     """List the images of a folder and read their headers, and no pixel yet.
+
+    Args:
+        root: the folder or ZIP.
+        source: where its files come from; what lies at `root` if left out.
 
     Raises:
         UserError: no folder, no image in it, sizes that differ, or (of a labelled folder) files
             that are out of place; all of them at once, with the remedy.
     """
-    source = _source(root)
+    source = source or _source(root)
     names, skipped = source.files()
     _refuse_same_names(names)
     taught = [name for name in names if _generator(name) is not None]

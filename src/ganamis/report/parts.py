@@ -66,10 +66,10 @@ def and_list(names: Sequence[str]) -> str:
     return f"{', '.join(first)} and {last}" if first else last
 
 
-def templates() -> Environment:
-    """The folder of templates. Every value from outside is escaped."""
+def templates(folder: str = "report") -> Environment:
+    """A folder of templates of the package. Every value from outside is escaped."""
     environment = Environment(
-        loader=PackageLoader("ganamis", "report"),
+        loader=PackageLoader("ganamis", folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

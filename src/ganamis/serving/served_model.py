@@ -25,11 +25,11 @@ BATCH = 64  # decoded images in memory at once
 
 
 class ServedModel(PythonModel):
-    """Attributes encoded images."""
+    """Attributes encoded images. model: which answers, once it is loaded."""
 
     def load_context(self, context: Any) -> None:
         """Load the model from the version's artifact."""
-        self._model = load_model(Path(context.artifacts["model"]))
+        self.model = load_model(Path(context.artifacts["model"]))
         self._largest = int(context.model_config["largest_file"])
 
     def predict(
@@ -71,7 +71,7 @@ class ServedModel(PythonModel):
         return result[list(OUTPUT)]
 
     def _together(self, embedded: Embedded, clusters: int) -> dict[str, np.ndarray]:
-        found = self._model.together(embedded, clusters=clusters or None)
+        found = self.model.together(embedded, clusters=clusters or None)
         return {
             "cluster": found.labels,
             "generator": found.names,
@@ -80,8 +80,8 @@ class ServedModel(PythonModel):
         }
 
     def _alone(self, embedded: Embedded, clusters: int) -> dict[str, np.ndarray]:
-        found = self._model.alone(embedded)
-        place = {name: index for index, name in enumerate(self._model.known)}
+        found = self.model.alone(embedded)
+        place = {name: index for index, name in enumerate(self.model.known)}
         pairs = zip(found.names.tolist(), found.known.tolist(), strict=True)
         return {
             "cluster": np.array([place[name] if known else UNASSIGNED for name, known in pairs]),
@@ -106,7 +106,7 @@ class ServedModel(PythonModel):
                 else:
                     sizes.setdefault(pixels.shape, []).append((row, pixels))
             for shape, images in sizes.items():
-                embedded = self._model.embed(np.stack([pixels for _, pixels in images]))
+                embedded = self.model.embed(np.stack([pixels for _, pixels in images]))
                 parts.append(([row for row, _ in images], shape, embedded))
         if one_size and parts:
             parts = _of_one_size(parts, errors)

@@ -6,38 +6,26 @@ whatever is not an answer.
 """
 
 import asyncio
-import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
-from dataclasses import dataclass
 from typing import Any
 
+from ganamis.serving.page import Answerer, Page
 from ganamis.serving.requests import RequestError, canonical, read_request
+from ganamis.serving.transport import (
+    JSON,
+    App,
+    Limits,
+    Message,
+    Receive,
+    Refused,
+    Send,
+    check_kind,
+    parts,
+    refuse,
+)
 
 METHODS = {"/invocations": "POST", "/ping": "GET", "/health": "GET", "/version": "GET"}
-JSON = b"application/json"
-Message = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[Message]]
-Send = Callable[[Message], Awaitable[None]]
-App = Callable[[Message, Receive, Send], Awaitable[None]]
 logger = logging.getLogger(__name__)
-
-
-class Refused(Exception):
-    """A request that is answered by a status and one sentence."""
-
-    def __init__(self, status: int, message: str) -> None:
-        super().__init__(message)
-        self.status = status
-
-
-@dataclass(frozen=True)
-class Limits:
-    """largest_request: bytes. images: in one request. seconds: a request may take to arrive."""
-
-    largest_request: int
-    images: int
-    seconds: int
 
 
 class Guard:
@@ -54,7 +42,7 @@ class Guard:
                 body = await self._body(scope, receive)
                 await self._answer(scope, body, send)
             except Refused as refused:
-                await _refuse(send, refused)
+                await refuse(send, refused)
         else:
             await send({"type": "websocket.close", "code": 1003})
 
@@ -67,40 +55,13 @@ class Guard:
             raise Refused(405, f"use {method}")
         if method == "GET":
             return b""
-        headers = dict(scope["headers"])
-        kind, _, parameter = headers.get(b"content-type", b"").lower().partition(b";")
-        if kind.strip() != JSON or parameter.strip() not in (b"", b"charset=utf-8"):
-            raise Refused(415, "send Content-Type: application/json")
-        declared = headers.get(b"content-length", b"0")
-        if declared.isdigit() and int(declared[:20]) > self._limits.largest_request:
-            raise self._too_large()
-        try:
-            async with asyncio.timeout(self._limits.seconds):
-                raw = await self._read(receive)
-        except TimeoutError:
-            raise Refused(408, f"the request took over {self._limits.seconds} s") from None
+        check_kind(scope, JSON)
+        raw = b"".join([part async for part in parts(scope, receive, self._limits)])
         try:
             request = await asyncio.to_thread(read_request, raw, most=self._limits.images)
         except RequestError as error:
             raise Refused(400, str(error)) from None
         return await asyncio.to_thread(canonical, request)
-
-    async def _read(self, receive: Receive) -> bytes:
-        parts, size = [], 0
-        while True:
-            message = await receive()
-            if message["type"] == "http.disconnect":
-                raise Refused(400, "the request ended early")
-            part = message.get("body", b"")
-            size += len(part)
-            if size > self._limits.largest_request:
-                raise self._too_large()
-            parts.append(part)
-            if not message.get("more_body", False):
-                return b"".join(parts)
-
-    def _too_large(self) -> Refused:
-        return Refused(413, f"a request has at most {self._limits.largest_request} bytes")
 
     async def _answer(self, scope: Message, body: bytes, send: Send) -> None:
         """Let MLflow answer; where it fails, say so and nothing else."""
@@ -126,21 +87,20 @@ class Guard:
             await send(message)
 
 
-async def _refuse(send: Send, refused: Refused) -> None:
-    body = json.dumps({"error_code": refused.status, "message": str(refused)}).encode()
-    headers = [
-        (b"content-type", JSON),
-        (b"content-length", str(len(body)).encode()),
-        (b"connection", b"close"),  # what is left of a refused body is not read
-    ]
-    await send({"type": "http.response.start", "status": refused.status, "headers": headers})
-    await send({"type": "http.response.body", "body": body})
+def limits_of(model: Any) -> Limits:
+    """The limits that were registered with a loaded model."""
+    config = model.model_config
+    return Limits(**{key: int(config[key]) for key in Limits.__dataclass_fields__})
 
 
-def guarded(model: Any) -> App:
-    """MLflow's scoring application of a loaded model, behind the guard, with the model's limits."""
+def guarded(model: Any, answerer: Answerer | None = None) -> App:
+    """MLflow's scoring application of a loaded model, behind the guard, with the model's limits.
+
+    Args:
+        answerer: answers what the page sends; without one there is no page.
+    """
     from mlflow.pyfunc import scoring_server
 
-    config = model.model_config
-    limits = Limits(**{key: int(config[key]) for key in Limits.__dataclass_fields__})
-    return Guard(scoring_server.init(model), limits)
+    limits = limits_of(model)
+    guard = Guard(scoring_server.init(model), limits)
+    return guard if answerer is None else Page(guard, answerer, limits)

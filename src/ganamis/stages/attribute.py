@@ -1,7 +1,6 @@
 """`attribute`: a folder in, one line per image out; no labels, no tracking server needed."""
 
 import csv
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -10,19 +9,15 @@ from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
-from ganamis.contracts import TEST, UNASSIGNED, Embedded
-from ganamis.data.folder import Batch, ImageFolder, Item, open_folder
+from ganamis.contracts import UNASSIGNED
+from ganamis.data.folder import ImageFolder, open_folder
 from ganamis.data.names import submission_ids
 from ganamis.data.reading import Reading
-from ganamis.errors import UserError
 from ganamis.files import try_output, whole_file
 from ganamis.model.answer import Attribution
-from ganamis.model.catalogue import taught
-from ganamis.stages.models import Chosen, choose_model
+from ganamis.stages.answering import answer, answer_table, parse_clusters
+from ganamis.stages.models import choose_model
 
-AUTO = "auto"
-COLUMNS = ("image", "cluster", "generator", "known", "score")
-BATCH = 128  # images decoded at once
 SHOWN_CONDITION = 0.05  # least share of a kind of processing that is mentioned
 
 
@@ -58,15 +53,12 @@ def attribute(
         if path is not None:
             try_output(path, folder=False)
     opened = open_folder(folder, reading=reading)
-    if not opened.asked:
-        raise UserError(f"'{folder}' holds only images that teach; add those to be attributed")
     chosen = choose_model(model)
     console = Console(markup=False)
     console.print(f"Answering with {chosen.name}.")
-    chosen = _taught(chosen, opened, console)
-    paths, batch = _embedded(chosen, opened)
-    found = chosen.model.together(batch, clusters=count)
-    table = _table(paths, found)
+    answered = answer(opened, chosen, clusters=count, show=track)
+    _tell_taught(opened, console)
+    found, table = answered.found, answer_table(answered)
     with whole_file(out) as temporary:
         table.to_csv(temporary, index=False, float_format="%.4f")
     if submission is not None:
@@ -76,65 +68,19 @@ def attribute(
     _print(table, found, out, console)
     if report is not None:
         # Matplotlib is imported only where a page is asked for.
-        from ganamis.stages.folder_report import Answered, write_folder_report
+        from ganamis.stages.folder_report import write_folder_report
 
-        given = count is not None
-        answer = Answered(opened, chosen.model, chosen.name, paths, found, given)
-        write_folder_report(report, answer)
+        write_folder_report(report, answered)
         console.print(f"Report: '{report}'; it opens in any browser, without a server.")
 
 
-def parse_clusters(clusters: str) -> int | None:
-    """The number that `--clusters` says, None for `auto`.
-
-    Raises:
-        UserError: it is neither.
-    """
-    if clusters == AUTO:
-        return None
-    if not clusters.isdigit() or int(clusters) < 1:
-        raise UserError(f"--clusters is '{clusters}'; expected {AUTO} or a whole number from 1")
-    return int(clusters)
-
-
-def _taught(chosen: Chosen, opened: ImageFolder, console: Console) -> Chosen:
-    """The model with the generators of `development/`, where there are any."""
-    if not opened.labelled:
-        return chosen
-    batches = list(_batches(opened, opened.taught, "Learning"))
-    _, first = np.unique(np.concatenate([batch.ids for batch in batches]), return_index=True)
-    images = np.concatenate([batch.images for batch in batches])[first]
-    generators = np.array([name for batch in batches for name in batch.generators])[first]
-    names = sorted(set(generators.tolist()))
-    console.print(
-        f"It learned {len(names)} generators from {len(images)} images of this folder: "
-        f"{', '.join(names)}.",
-    )
-    return Chosen(taught(chosen.model, images, generators), chosen.name)
-
-
-def _embedded(chosen: Chosen, opened: ImageFolder) -> tuple[list[str], Embedded]:
-    """The paths of the images asked for, and their embeddings."""
-    paths: list[str] = []
-    parts = []
-    for batch in _batches(opened, opened.asked, "Embedding"):
-        paths += batch.paths
-        parts.append(chosen.model.embed(batch.images, batch.ids))
-    if not parts:
-        raise UserError("no image could be read:\n  " + "\n  ".join(opened.notes()))
-    return paths, Embedded.concatenate(parts)
-
-
-def _batches(opened: ImageFolder, items: tuple[Item, ...], what: str) -> Iterator[Batch]:
-    total = -(-len(items) // BATCH)
-    yield from track(opened.stream(items, batch=BATCH), total=total, description=what)
-
-
-def _table(paths: list[str], found: Attribution) -> pd.DataFrame:
-    """One row per file, in the order of the paths."""
-    names = [path.removeprefix(f"{TEST}/") for path in paths]
-    table = found.to_pandas().assign(image=names)
-    return table[list(COLUMNS)].sort_values("image", ignore_index=True)
+def _tell_taught(opened: ImageFolder, console: Console) -> None:
+    names = sorted({item.generator for item in opened.taught if item.generator is not None})
+    if names:
+        console.print(
+            f"It learned {len(names)} generators from {len(opened.taught)} images of this folder: "
+            f"{', '.join(names)}."
+        )
 
 
 def _write_submission(table: pd.DataFrame, path: Path) -> None:

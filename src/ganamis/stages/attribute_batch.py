@@ -17,7 +17,8 @@ from ganamis.errors import UserError
 from ganamis.files import try_output, whole_folder
 from ganamis.model.answer import UNKNOWN
 from ganamis.params import AttributeBatch, Params
-from ganamis.stages.attribute import parse_clusters, print_clusters, print_findings
+from ganamis.stages.answering import parse_clusters
+from ganamis.stages.attribute import print_clusters, print_findings
 from ganamis.stages.models import choose_model
 from ganamis.stages.spark_answer import answer
 from ganamis.stages.spark_session import java_reason, send_model, spark_session

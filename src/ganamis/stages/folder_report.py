@@ -2,7 +2,7 @@
 
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -17,10 +17,10 @@ from ganamis.data.reading import size_name
 from ganamis.extractors.power_spectra import BINS, less_directions, less_mean, log_power_spectra
 from ganamis.files import whole_file
 from ganamis.model.answer import Attribution
-from ganamis.model.fingerprint import FingerprintModel
 from ganamis.report import figures, folder_wording, pictures, wording
 from ganamis.report.folder_page import FolderReport, render
 from ganamis.report.parts import Group, Picture
+from ganamis.stages.answering import Answered
 
 BATCH = 128  # images decoded at once
 EXAMPLES = 6  # images of each cluster
@@ -34,22 +34,6 @@ OWN = "log power, less its\nmean over directions"
 
 
 @dataclass(frozen=True, eq=False)
-class Answered:
-    """What `attribute` found in a folder.
-
-    model: which answered; called: its name. paths: N, in the order of the answer. given: the
-    number of clusters was told.
-    """
-
-    opened: ImageFolder
-    model: FingerprintModel
-    called: str
-    paths: Sequence[str]
-    found: Attribution
-    given: bool
-
-
-@dataclass(frozen=True, eq=False)
 class _Seen:
     """Mean log power spectrum of each cluster, by title, and small pictures by path."""
 
@@ -57,9 +41,14 @@ class _Seen:
     small: dict[str, Picture]
 
 
+def folder_page(answered: Answered) -> str:
+    """One HTML file that needs nothing else."""
+    return render(_report(answered))
+
+
 def write_folder_report(path: Path, answered: Answered) -> None:
-    """Write one HTML file that needs nothing else."""
-    page = render(_report(answered))
+    """Write the page."""
+    page = folder_page(answered)
     with whole_file(path) as temporary:
         temporary.write_text(page, encoding="utf-8")
 

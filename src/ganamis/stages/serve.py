@@ -1,12 +1,15 @@
-"""`serve`: a registered model over HTTP."""
+"""`serve`: a registered model over HTTP, and a page to try it on."""
 
 import os
 import sys
 from importlib.util import find_spec
+from typing import Any
 
 from ganamis.errors import UserError
 from ganamis.params import Params
-from ganamis.serving.server import App, guarded
+from ganamis.serving.server import App, guarded, limits_of
+from ganamis.stages.models import Chosen
+from ganamis.stages.served_page import PageAnswerer
 
 HOST = "127.0.0.1"
 MODEL_VARIABLE = "GANAMIS_SERVED_MODEL"  # how the command tells the process that serves
@@ -20,6 +23,7 @@ def serve(model: str, params: Params, *, port: int) -> None:
     """
     if find_spec("mlflow") is None:  # before this process is gone
         raise ModuleNotFoundError("No module named 'mlflow'", name="mlflow")
+    print(f"Serving {model}; its page, once it is loaded: http://{HOST}:{port}/", flush=True)
     command = ["-m", "uvicorn", "--factory", f"{__name__}:create", "--host", HOST]
     command += ["--port", str(port), "--limit-concurrency", str(params.serve.connections)]
     command += ["--no-server-header", "--log-level", "warning"]
@@ -34,7 +38,18 @@ def create() -> App:
 
     try:
         connect_to_read()
-        return guarded(load_model(os.environ[MODEL_VARIABLE]))
+        uri = os.environ[MODEL_VARIABLE]
+        model = load_model(uri)
+        return guarded(model, _page_answerer(model, uri))
     except UserError as error:
         print(f"ganamis: {error}", file=sys.stderr)
         sys.exit(2)
+
+
+def _page_answerer(model: Any, uri: str) -> PageAnswerer | None:
+    """Answers the page by the very model that is served; None for a version without it."""
+    inner = getattr(model.unwrap_python_model(), "model", None)
+    if inner is None:
+        print("ganamis: the version is older than the page, which is left out", file=sys.stderr)
+        return None
+    return PageAnswerer(Chosen(inner, uri), limits_of(model))
