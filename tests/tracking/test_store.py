@@ -43,7 +43,9 @@ def log_artifact() -> Path:
     return written
 
 
-@pytest.mark.parametrize("name", ["a b#c?d", "100%", "x&y=z;1@2:3", "ü", "it's", "[1]", "a%20b", "%41"])
+@pytest.mark.parametrize(
+    "name", ["a b#c?d", "100%", "x&y=z;1@2:3", "ü", "it's", "[1]", "a%20b", "%41"]
+)
 def test_a_project_folder_of_any_name(
     name: str, workplace: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
