@@ -3,7 +3,7 @@
 `load` a model and `attribute` images; see docs/python.md. Imports are left to first use.
 """
 
-from importlib import import_module, metadata
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -24,7 +24,9 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return metadata.version("ganamis")
+        from importlib.metadata import version
+
+        return version("ganamis")
     if name not in _HOMES:
         raise AttributeError(f"module 'ganamis' has no attribute '{name}'")
     return getattr(import_module(_HOMES[name]), name)

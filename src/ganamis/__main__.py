@@ -1,5 +1,6 @@
 """The command line: one subcommand per stage, no logic. Numbers come from params.yaml."""
 
+import errno
 import logging
 import os
 import sys
@@ -23,6 +24,7 @@ Axis = Annotated[
 
 # Packages of the extra `pipeline`, by the names they are imported by.
 PIPELINE = {"dvc", "filelock", "git", "keras", "mlflow", "optuna", "psutil", "tensorflow"}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # a disk, a quota, the size of one file
 app = typer.Typer(
     name="ganamis",
     help=__doc__,
@@ -339,6 +341,15 @@ def main() -> None:
         app()
     except UserError as error:
         print(f"ganamis: {error}", file=sys.stderr)
+        sys.exit(2)
+    except OSError as error:
+        if error.errno not in FULL:
+            raise
+        print(
+            f"ganamis: the disk is full ({error}); make room and run the command again, which "
+            "finds all that was finished before",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in PIPELINE:

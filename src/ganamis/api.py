@@ -1,19 +1,16 @@
 """From Python: load a model, attribute images or a folder of them."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ganamis.contracts import Embedded
-from ganamis.data.folder import open_folder
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading
 from ganamis.errors import UserError
 from ganamis.model.answer import Attribution
+from ganamis.model.embedding import embed_folder, embed_images
 from ganamis.model.fingerprint import FingerprintModel
-from ganamis.stages.models import choose_model
-
-BATCH = 128  # images decoded at once
+from ganamis.registry.choice import choose_model
 
 
 def load(model: str | Path | None = None) -> FingerprintModel:
@@ -56,16 +53,10 @@ def attribute(
     chosen = model or load()
     if isinstance(images, np.ndarray):
         _check(images)
-        starts = range(0, len(images), BATCH)
-        parts = [chosen.embed(images[start : start + BATCH]) for start in starts]
-        return chosen.together(_joined(parts), clusters=clusters)
+        return chosen.together(embed_images(chosen, images), clusters=clusters)
     opened = open_folder(Path(images), reading=reading or Reading())
-    paths: list[str] = []
-    parts = []
-    for batch in opened.stream(opened.asked, batch=BATCH):
-        paths += batch.paths
-        parts.append(chosen.embed(batch.images, batch.ids))
-    return chosen.together(_joined(parts), clusters=clusters).called(paths)
+    paths, batch = embed_folder(chosen, opened, opened.asked)
+    return chosen.together(batch, clusters=clusters).called(paths)
 
 
 def _check(images: np.ndarray) -> None:
@@ -74,9 +65,5 @@ def _check(images: np.ndarray) -> None:
             f"expected images of shape [N, H, W] and dtype uint8, got {list(images.shape)} and "
             f"{images.dtype}; stack gray images of one size, without rescaling their levels"
         )
-
-
-def _joined(parts: Sequence[Embedded]) -> Embedded:
-    if not parts:
+    if not len(images):
         raise UserError("there is no image to attribute")
-    return Embedded.concatenate(parts)

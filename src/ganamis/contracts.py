@@ -7,13 +7,15 @@ G generators. Rows are joined by image id and never by position.
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
-import pandas as pd
 
 from ganamis.errors import UserError
 from ganamis.files import whole_file
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEVELOPMENT, TEST = "development", "test"
 UNASSIGNED = -1
@@ -30,7 +32,7 @@ class Manifest:
     `split` (development or test) and `generator` (null in the test split).
     """
 
-    rows: pd.DataFrame
+    rows: "pd.DataFrame"
 
     def __post_init__(self) -> None:
         missing = set(MANIFEST_COLUMNS) - set(self.rows.columns)
@@ -41,7 +43,7 @@ class Manifest:
         if self.rows.loc[self.rows["split"] == TEST, "generator"].notna().any():
             raise ValueError("manifest: a test row names a generator; labels live apart from it")
 
-    def split(self, name: str) -> pd.DataFrame:
+    def split(self, name: str) -> "pd.DataFrame":
         """Rows of one split, ordered by id and path, so that file order never matters."""
         rows = self.rows[self.rows["split"] == name]
         return rows.sort_values(["id", "path"]).reset_index(drop=True)
@@ -52,6 +54,8 @@ class Manifest:
 
     @classmethod
     def load(cls, path: Path) -> "Manifest":
+        import pandas as pd
+
         rows = pd.read_csv(path, dtype=str, keep_default_na=False)
         rows["generator"] = rows["generator"].mask(rows["generator"] == "")
         return cls(rows.astype({"width": int, "height": int}))
@@ -91,6 +95,8 @@ class Embeddings:
         Raises:
             KeyError: ids that have no embedding, all of them named.
         """
+        import pandas as pd
+
         position = pd.Index(self.ids).get_indexer(pd.Index(ids))
         if (position < 0).any():
             unknown = np.asarray(ids)[position < 0].tolist()

@@ -16,9 +16,9 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from ganamis.model.shipped import load_shipped
+from ganamis.registry.choice import Chosen
 from ganamis.serving.page import Page
 from ganamis.serving.transport import Limits, Message, Receive, Send
-from ganamis.stages.models import Chosen
 from ganamis.stages.served_page import PageAnswerer
 from ganamis.zoo.sampling import sample_images
 from tests.browser.looking import CONTRASTS, READABLE, resize

@@ -2,8 +2,10 @@
 
 import numpy as np
 import pytest
+from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
 from ganamis.clustering.nuisance import (
+    ConditionClassifier,
     Nuisance,
     condition_weights,
     fit_batch,
@@ -52,6 +54,18 @@ def test_inverse_root_whitens_and_shrinkage_reaches_the_identity() -> None:
     np.testing.assert_allclose(root.T @ covariance @ root, np.eye(5), atol=1e-10)
     sphere = shrunk(covariance, shrinkage=1.0)
     np.testing.assert_allclose(sphere, np.trace(covariance) / 5 * np.eye(5))
+
+
+@pytest.mark.parametrize("classes", [2, 5])
+def test_conditions_are_told_apart_as_by_linear_discriminants(classes: int) -> None:
+    random = np.random.default_rng(0)
+    points = random.normal(size=(classes, 60, 9)) + random.normal(size=(classes, 1, 9))
+    copies = (points @ random.normal(size=(9, 9))).astype(np.float32)
+    asked = random.normal(size=(30, 9))
+    oracle = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=0.03)
+    oracle.fit(copies.reshape(-1, 9).astype(float), np.repeat(np.arange(classes), 60))
+    found = ConditionClassifier.fit(copies, shrinkage=0.03).posteriors(asked)
+    np.testing.assert_allclose(found, oracle.predict_proba(asked), atol=1e-9)
 
 
 def test_condition_weights_find_the_mixture() -> None:

@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 from pydicom.uid import RLELossless
 
-from ganamis.data.folder import open_folder
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading, parse_window
 from ganamis.errors import UserError
 from tests.builders import encode

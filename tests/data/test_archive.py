@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 
 from ganamis.data import archive
-from ganamis.data.folder import ImageFolder, open_folder
+from ganamis.data.folder import ImageFolder
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading
 from ganamis.data.source import Skipped
 from ganamis.errors import UserError

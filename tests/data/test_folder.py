@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from ganamis.data.folder import Batch, ImageFolder, open_folder
+from ganamis.data.folder import Batch, ImageFolder
 from ganamis.data.images import pixel_digest
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading, parse_size
 from ganamis.data.source import Skipped
 from ganamis.errors import UserError

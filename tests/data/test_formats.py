@@ -21,8 +21,9 @@ from pydicom.uid import (
     RLELossless,
 )
 
-from ganamis.data.folder import ImageFolder, open_folder
+from ganamis.data.folder import ImageFolder
 from ganamis.data.images import pixel_digest
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading
 from ganamis.data.window import NAMED, Window, parse_window
 from ganamis.errors import UserError

@@ -14,8 +14,8 @@ from sklearn.metrics import adjusted_rand_score
 from ganamis.data.reading import Reading
 from ganamis.errors import UserError
 from ganamis.model.storage import save_model
+from ganamis.registry.choice import STORE_VARIABLE
 from ganamis.stages.attribute import attribute
-from ganamis.stages.models import STORE_VARIABLE
 from tests.builders import write
 from tests.model.simulated import model_of, write_images
 
@@ -201,5 +201,6 @@ def test_the_shipped_model_answers_in_an_empty_folder_and_imports_nothing_heavy(
     assert "the model that ships with the package" in " ".join(said.split())
     tops = {name.split(".")[0] for name in json.loads(modules)}
     assert tops.isdisjoint({"tensorflow", "keras", "mlflow", "dvc", "optuna", "pyspark"})
+    assert tops.isdisjoint({"sklearn", "matplotlib"}) and "scipy.signal" not in json.loads(modules)
     assert len(pd.read_csv(elsewhere / "clusters.csv")) == 16
     assert [path.name for path in elsewhere.iterdir()] == ["clusters.csv"]

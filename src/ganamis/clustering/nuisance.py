@@ -9,7 +9,7 @@ from functools import lru_cache
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
+from scipy.special import softmax
 
 MINIMUM_WEIGHT = 0.02  # of a condition, below which it is left out
 
@@ -129,7 +129,7 @@ class Nuisance:
         if len(self.conditions) == 1:
             return np.ones((len(points), 1))
         classifier = _condition_classifier(self, components=components, shrinkage=shrinkage)
-        return classifier.predict_proba(points[:, :components])
+        return classifier.posteriors(points[:, :components])
 
     def scatter(self, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Within-generator covariances of a batch whose conditions have these shares `[C]`.
@@ -153,14 +153,37 @@ class Nuisance:
         return np.tensordot(weights, self.copies, axes=1)
 
 
+@dataclass(frozen=True, eq=False)
+class ConditionClassifier:
+    """Linear discriminants of equally frequent classes (Hastie et al. 2009, section 4.3).
+
+    coefficients: `[D, C]`. constants: `[C]`.
+    """
+
+    coefficients: np.ndarray
+    constants: np.ndarray
+
+    @classmethod
+    def fit(cls, copies: np.ndarray, *, shrinkage: float) -> "ConditionClassifier":
+        """Learn from `[C, M, D]` points, M of each class."""
+        points = copies.astype(np.float64)
+        means = points.mean(axis=1)
+        centred = points - means[:, None]
+        covariances = np.matmul(centred.transpose(0, 2, 1), centred) / points.shape[1]
+        covariance = shrunk(covariances.mean(axis=0), shrinkage=shrinkage)
+        coefficients = np.linalg.lstsq(covariance, means.T)[0]
+        return cls(coefficients, -0.5 * (means * coefficients.T).sum(axis=1))
+
+    def posteriors(self, points: np.ndarray) -> np.ndarray:
+        """Probabilities `[N, C]` of the classes at `[N, D]`."""
+        return softmax(points @ self.coefficients + self.constants, axis=1)
+
+
 @lru_cache(maxsize=1)  # calibration asks the same one about a batch under every condition
 def _condition_classifier(
     nuisance: Nuisance, *, components: int, shrinkage: float
-) -> LinearDiscriminantAnalysis:
-    seen = nuisance.copies[:, :, :components]
-    classes = np.repeat(np.arange(len(seen)), seen.shape[1])
-    classifier = LinearDiscriminantAnalysis(solver="lsqr", shrinkage=shrinkage)
-    return classifier.fit(seen.reshape(len(classes), -1), classes)
+) -> ConditionClassifier:
+    return ConditionClassifier.fit(nuisance.copies[:, :, :components], shrinkage=shrinkage)
 
 
 @dataclass(frozen=True)

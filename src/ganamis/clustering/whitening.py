@@ -4,8 +4,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.linalg import eigh
-from sklearn.decomposition import PCA
-from sklearn.preprocessing import StandardScaler
 
 
 @dataclass(frozen=True)
@@ -36,6 +34,9 @@ def within_class_whitening(
         components: C, dimensions kept, at most what the data have.
         shrinkage: 0 (as measured) to 1 (identity).
     """
+    from sklearn.decomposition import PCA
+    from sklearn.preprocessing import StandardScaler
+
     scaler = StandardScaler().fit(features)
     scaled = scaler.transform(features.astype(np.float64))
     pca = PCA(n_components=min(components, *scaled.shape), svd_solver="full").fit(scaled)

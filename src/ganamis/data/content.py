@@ -1,9 +1,5 @@
 """The content-only baseline: a thumbnail keeps the anatomy and drops the fingerprint."""
 
-from dataclasses import dataclass
-from pathlib import Path
-from typing import ClassVar
-
 import numpy as np
 
 CONTENT = "content_only"  # the baseline's name beside the extractors'
@@ -18,20 +14,6 @@ def thumbnails(images: np.ndarray, *, side: int = THUMBNAIL) -> np.ndarray:
     cut = images[:, : rows * side, : columns * side]
     blocks = cut.reshape(count, side, rows, side, columns)
     return blocks.mean(axis=(2, 4), dtype=np.float32).reshape(count, side * side)
-
-
-@dataclass(frozen=True)
-class ContentBaseline:
-    """Thumbnails as an extractor, to stand beside the others."""
-
-    views: ClassVar[int] = 1
-
-    def embed(self, images: np.ndarray) -> np.ndarray:
-        """Thumbnails `[N, 32 * 32]` float32 of `[N, H, W]` uint8 images."""
-        return thumbnails(images)
-
-    def save(self, folder: Path) -> None:
-        """Nothing is learned, so nothing is written."""
 
 
 def content_descriptors(images: np.ndarray) -> np.ndarray:

@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 
 from ganamis.contracts import TEST
-from ganamis.data.folder import ImageFolder, Item, open_folder
+from ganamis.data.folder import ImageFolder, Item
 from ganamis.data.layout import LABELS_FILE, read_labels
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading
 from ganamis.errors import UserError
 
-BATCH = 128  # images decoded at once
 LEAST_GENERATORS = 2
 
 
@@ -56,15 +56,10 @@ def _images(
     opened: ImageFolder, items: tuple[Item, ...], labels: dict[str, str] | None
 ) -> tuple[np.ndarray, np.ndarray]:
     """Pixels and generators, each image once, ordered by the digests of the pixels."""
-    found: dict[str, tuple[np.ndarray, str]] = {}
-    for batch in opened.stream(items, batch=BATCH):
-        rows = zip(batch.ids, batch.images, batch.paths, batch.generators, strict=True)
-        for identity, pixels, path, generator in rows:
-            found[identity] = pixels, generator or _generator(path, labels)
-    ordered = [found[identity] for identity in sorted(found)]
-    if not ordered:
-        return np.empty((0, *opened.size[::-1]), np.uint8), np.empty(0, dtype=str)
-    return np.stack([pixels for pixels, _ in ordered]), np.array([name for _, name in ordered])
+    found = opened.whole(opened.stream(items))
+    pairs = zip(found.paths, found.generators, strict=True)
+    names = [generator or _generator(path, labels) for path, generator in pairs]
+    return found.images, np.array(names, dtype=str)
 
 
 def _generator(path: str, labels: dict[str, str] | None) -> str:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 PENDING = 128  # images read ahead of their use
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -24,7 +25,7 @@ def ahead(
     while the caller uses what it got; decoders let go of the interpreter.
     """
     futures: deque[tuple[int, Future[Result]]] = deque()
-    pool = ThreadPoolExecutor(max_workers=os.cpu_count())
+    pool = ThreadPoolExecutor(max_workers=CORES)
     try:
         for task in tasks:
             heavy = weight(task)

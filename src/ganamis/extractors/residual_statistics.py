@@ -6,6 +6,7 @@ the 63 coefficients of 8x8 cosine transforms (after Giudice et al. 2021, with a 
 """
 
 from dataclasses import asdict, dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import ClassVar
 
@@ -17,7 +18,9 @@ from ganamis.files import read_json, write_json
 
 STATISTICS_FILE = "statistics.json"
 EDGES = np.array([0.5, 1.5, 2.5, 4.5, 8.5, 16.5])  # gray levels of an absolute difference
-LEVELS = np.searchsorted(EDGES, np.arange(4 * 255 + 1))  # by absolute difference
+LARGEST = 17  # differences of more gray levels count alike
+# Sums up what differences of -LARGEST to LARGEST have in common: `[2 LARGEST + 1, levels]`.
+FOLD = np.eye(len(EDGES) + 1)[np.searchsorted(EDGES, np.abs(np.arange(-LARGEST, LARGEST + 1)))]
 STRONG = 2  # gray levels from which a difference has a sign
 SOFT = 4.0  # gray levels: a residual r counts as r / (|r| + 4) in autocorrelations
 LAGS = (
@@ -27,6 +30,7 @@ LAGS = (
     *((n, -n) for n in (1, 2, 4)),
 )  # rows, columns
 BLOCK = 8  # pixels of a cosine transform
+COSINES = scipy.fft.dct(np.eye(BLOCK), axis=0, norm="ortho").astype(np.float32)
 RARE = 1e-3  # added to shares before their logarithm
 FAINT = 0.02  # gray levels, added to spreads before their logarithm
 BATCH = 4  # images at once
@@ -37,23 +41,32 @@ def _cells(side: int, grid: int) -> np.ndarray:
     return np.minimum(np.arange(side) // (side // (grid + 1)), grid)
 
 
+@lru_cache(maxsize=64)
+def _places(height: int, width: int, grid: int) -> np.ndarray:
+    """The number of the cell that each pixel lies in. `[height, width]` int64"""
+    return _cells(height, grid)[:, None] * (grid + 1) + _cells(width, grid)
+
+
+@lru_cache(maxsize=64)
+def _averages(side: int, grid: int) -> np.ndarray:
+    """What averages over the rows of each cell. `[grid + 1, side]` float32"""
+    inside = _cells(side, grid) == np.arange(grid + 1)[:, None]
+    return (inside / inside.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
 def _shares(codes: np.ndarray, levels: int, grid: int) -> np.ndarray:
-    """Shares of each code in each cell. `[N, h, w]` int -> `[N, levels, grid + 1, grid + 1]`."""
-    count, height, width = codes.shape
+    """Shares of each code in each cell. `[N, h, w]` int -> `[N, grid + 1, grid + 1, levels]`."""
     cells = grid + 1
-    place = _cells(height, grid)[:, None] * cells + _cells(width, grid)
-    place = (np.arange(count)[:, None, None] * cells**2 + place) * levels
-    counts = np.bincount((place + codes).ravel(), minlength=count * cells**2 * levels)
-    table = counts.reshape(count, cells, cells, levels).astype(np.float64)
-    return (table / table.sum(axis=3, keepdims=True)).transpose(0, 3, 1, 2)
+    first = _places(*codes.shape[1:], grid) * levels
+    counts = [np.bincount((first + image).ravel(), minlength=cells**2 * levels) for image in codes]
+    table = np.stack(counts).reshape(-1, cells, cells, levels).astype(np.float64)
+    return table / table.sum(axis=3, keepdims=True)
 
 
 def _means(maps: np.ndarray, grid: int) -> np.ndarray:
-    """Means in each cell. `[..., h, w]` -> `[..., grid + 1, grid + 1]`."""
-    rows, columns = (_cells(side, grid) for side in maps.shape[-2:])
-    starts = [np.searchsorted(index, np.arange(grid + 1)) for index in (rows, columns)]
-    sums = np.add.reduceat(np.add.reduceat(maps, starts[0], axis=-2), starts[1], axis=-1)
-    return sums / np.outer(np.bincount(rows), np.bincount(columns))
+    """Means in each cell. `[..., h, w]` float32 -> `[..., grid + 1, grid + 1]`."""
+    rows, columns = (_averages(side, grid) for side in maps.shape[-2:])
+    return np.matmul(np.matmul(rows, maps), columns.T)
 
 
 def _windows(cells: np.ndarray) -> np.ndarray:
@@ -63,24 +76,25 @@ def _windows(cells: np.ndarray) -> np.ndarray:
     return window.reshape(*window.shape[:2], -1).transpose(0, 2, 1)
 
 
-def _signs(difference: np.ndarray) -> np.ndarray:
-    """0, 1 or 2: falls, hardly changes, rises."""
-    return (difference >= STRONG).astype(np.int64) - (difference <= -STRONG) + 1
-
-
 def _histograms(pixels: np.ndarray, grid: int) -> np.ndarray:
     """Log shares of first and second differences, and of three signs in a row."""
     parts = []
     for axis in (2, 1):
         first = np.diff(pixels, axis=axis)
-        second = np.diff(first, axis=axis)
-        for difference in (first, second):
-            levels = LEVELS[np.abs(difference)]
-            parts.append(_shares(levels, len(EDGES) + 1, grid))
+        for difference in (first, np.diff(first, axis=axis)):
+            shares = _shares(np.clip(difference, -LARGEST, LARGEST) + LARGEST, len(FOLD), grid)
+            parts.append(shares @ FOLD)
         signs = np.moveaxis(_signs(first), axis, 2)
         triples = signs[..., :-2] * 9 + signs[..., 1:-1] * 3 + signs[..., 2:]
         parts.append(_shares(np.moveaxis(triples, 2, axis), 27, grid))
-    return np.log(_windows(np.concatenate(parts, axis=1)) + RARE)
+    shares = np.concatenate(parts, axis=3).transpose(0, 3, 1, 2)
+    return np.log(_windows(shares) + RARE)
+
+
+def _signs(difference: np.ndarray) -> np.ndarray:
+    """0, 1 or 2, as int8: falls, hardly changes, rises."""
+    rises, falls = difference >= STRONG, difference <= -STRONG
+    return rises.view(np.int8) - falls.view(np.int8) + np.int8(1)
 
 
 def _autocorrelation(pixels: np.ndarray, grid: int) -> np.ndarray:
@@ -104,10 +118,13 @@ def _cosines(pixels: np.ndarray, grid: int) -> np.ndarray:
     count, height, width = pixels.shape
     rows, columns = height // BLOCK, width // BLOCK
     whole = pixels[:, : rows * BLOCK, : columns * BLOCK].astype(np.float32)
-    blocks = whole.reshape(count, rows, BLOCK, columns, BLOCK)
-    transform = np.abs(scipy.fft.dctn(blocks, axes=(2, 4), norm="ortho"))
-    maps = transform.transpose(0, 2, 4, 1, 3).reshape(count, BLOCK**2, rows, columns)[:, 1:]
-    return np.log(_windows(_means(maps, grid)) + FAINT)
+    along = whole.reshape(-1, BLOCK) @ COSINES.T  # of each row of a block
+    transform = np.matmul(COSINES, along.reshape(count * rows, BLOCK, columns * BLOCK))
+    sizes = np.abs(transform).reshape(count, rows, -1)
+    means = np.matmul(_averages(rows, grid), sizes).reshape(-1, columns, BLOCK)
+    means = np.matmul(_averages(columns, grid), means).reshape(count, grid + 1, BLOCK, grid + 1, -1)
+    maps = means.transpose(0, 2, 4, 1, 3).reshape(count, BLOCK**2, grid + 1, grid + 1)[:, 1:]
+    return np.log(_windows(maps) + FAINT)
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 It ships with the package and is read without TensorFlow: OpenVINO runs the convolutions.
 """
 
+import threading
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from importlib import resources
@@ -11,6 +12,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
+from ganamis.data.prefetch import CORES
 from ganamis.errors import UserError
 from ganamis.extractors.exported import openvino_runtime
 from ganamis.extractors.residual_network import HIGH_PASS
@@ -43,21 +45,19 @@ def window_statistics(activations: np.ndarray, grid: int) -> np.ndarray:
     Returns:
         `[N, grid**2, 2 C]` float32.
     """
-    count, channels, height, width = activations.shape
-    rows, columns = _bounds(height, grid), _bounds(width, grid)
-    sums = np.zeros((2, count, channels, height + 1, width + 1))
-    sums[0, :, :, 1:, 1:] = activations
-    sums[1, :, :, 1:, 1:] = np.square(activations, dtype=np.float64)
-    np.cumsum(np.cumsum(sums, axis=3, out=sums), axis=4, out=sums)
-    parts = []
-    for top, bottom in rows:
-        for left, right in columns:
-            box = sums[..., bottom, right] - sums[..., top, right]
-            box = box - sums[..., bottom, left] + sums[..., top, left]
-            mean, square = box / ((bottom - top) * (right - left))
-            spread = np.maximum(square - mean**2, 0)
-            parts.append(np.concatenate([mean, 0.5 * np.log(spread + LOG_FLOOR)], axis=1))
-    return np.stack(parts, axis=1).astype(np.float32)
+    values = activations.astype(np.float64)
+    rows, columns = (_averages(side, grid) for side in values.shape[2:])
+    mean, square = (rows @ each @ columns.T for each in (values, values**2))
+    spread = np.maximum(square - mean**2, 0)
+    both = np.concatenate([mean, 0.5 * np.log(spread + LOG_FLOOR)], axis=1)
+    return both.reshape(*both.shape[:2], -1).transpose(0, 2, 1).astype(np.float32)
+
+
+def _averages(length: int, grid: int) -> np.ndarray:
+    """What averages over each window. `[grid, length]` float64"""
+    places = np.arange(length)
+    inside = [(low <= places) & (places < high) for low, high in _bounds(length, grid)]
+    return np.stack([window / window.sum() for window in inside])
 
 
 def _bounds(length: int, grid: int) -> list[tuple[int, int]]:
@@ -101,7 +101,14 @@ class SimulatedNetwork:
     def activations(self, images: np.ndarray) -> np.ndarray:
         """Last activations `[N, C, h, w]` float32 of `[N, H, W]` uint8."""
         pixels = np.ascontiguousarray(images[:, None]).astype(np.float32)
-        return np.asarray(self._compiled(pixels)[0])
+        if not hasattr(self._own, "request"):
+            self._own.request = self._compiled.create_infer_request()
+        return np.array(self._own.request.infer([pixels])[0])
+
+    @cached_property
+    def _own(self) -> threading.local:
+        """What each thread has of its own: a request is one thread's at a time."""
+        return threading.local()
 
     @cached_property
     def _compiled(self) -> Any:
@@ -120,7 +127,12 @@ class SimulatedNetwork:
             x = convolution(x, kernel, stride)
             x = ops.add(x, ops.constant(bias.astype(np.float32).reshape(1, -1, 1, 1)))
             x = ops.prelu(x, ops.constant(np.array([LEAK], np.float32)))
-        config = {"INFERENCE_NUM_THREADS": self.threads, "INFERENCE_PRECISION_HINT": "f32"}
+        config = {
+            "NUM_STREAMS": CORES,  # so many requests at once, each by `threads`
+            "INFERENCE_NUM_THREADS": CORES * self.threads,
+            "INFERENCE_PRECISION_HINT": "f32",
+            "ENABLE_CPU_PINNING": False,  # a core may be another process's as well
+        }
         return openvino.Core().compile_model(openvino.Model([x], [pixels]), "CPU", config)
 
     def save(self, folder: Path) -> None:

@@ -13,7 +13,6 @@ from typing import ClassVar
 
 import numpy as np
 import scipy.fft
-from scipy.signal.windows import hann
 
 from ganamis.errors import UserError
 from ganamis.files import read_json, write_json
@@ -36,11 +35,16 @@ def frequency_kernel(length: int, period: int, *, two_sided: bool) -> np.ndarray
     return (weights / weights.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
+def _hann(length: int) -> np.ndarray:
+    """The periodic Hann window. `[length]` float64"""
+    return 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(length) / length)
+
+
 @lru_cache(maxsize=8)
 def _plan(
     height: int, width: int, periods: tuple[int, ...]
 ) -> tuple[np.ndarray, list[tuple[np.ndarray, np.ndarray]]]:
-    window = np.outer(hann(height, sym=False), hann(width, sym=False))
+    window = np.outer(_hann(height), _hann(width))
     kernels = [
         (
             frequency_kernel(height, period, two_sided=True),

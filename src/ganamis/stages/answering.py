@@ -1,23 +1,26 @@
 """What `attribute` and the page of `serve` share: an opened folder in, its answer out."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
-from ganamis.contracts import TEST, Embedded
-from ganamis.data.folder import Batch, ImageFolder, Item
+from ganamis.contracts import TEST
+from ganamis.data.folder import ImageFolder
 from ganamis.data.names import shown
 from ganamis.errors import UserError
 from ganamis.model.answer import Attribution
 from ganamis.model.catalogue import taught
+from ganamis.model.embedding import Show, embed_folder, in_silence, steps
 from ganamis.model.fingerprint import FingerprintModel
-from ganamis.stages.models import Chosen
+from ganamis.registry.choice import Chosen
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 AUTO = "auto"
 COLUMNS = ("image", "cluster", "generator", "known", "score")
-BATCH = 128  # images decoded at once
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,15 +39,6 @@ class Answered:
     given: bool
 
 
-# Shows the progress of a loop, as `rich.progress.track` does: batches, what it is, how many.
-Show = Callable[[Iterable[Batch], str, float], Iterable[Batch]]
-
-
-def in_silence(batches: Iterable[Batch], description: str, total: float) -> Iterable[Batch]:
-    """Show nothing."""
-    return batches
-
-
 def answer(
     opened: ImageFolder, chosen: Chosen, *, clusters: int | None, show: Show = in_silence
 ) -> Answered:
@@ -60,12 +54,12 @@ def answer(
         where = shown(str(opened.root))
         raise UserError(f"'{where}' holds only images that teach; add those to be attributed")
     model = _taught(chosen.model, opened, show)
-    paths, batch = _embedded(model, opened, show)
+    paths, batch = embed_folder(model, opened, opened.asked, show=show)
     found = model.together(batch, clusters=clusters)
     return Answered(opened, model, chosen.name, paths, found, clusters is not None)
 
 
-def answer_table(answered: Answered) -> pd.DataFrame:
+def answer_table(answered: Answered) -> "pd.DataFrame":
     """One row per file, in the order of the paths: `COLUMNS`."""
     names = [path.removeprefix(f"{TEST}/") for path in answered.paths]
     table = answered.found.to_pandas().assign(image=names)
@@ -89,29 +83,5 @@ def _taught(model: FingerprintModel, opened: ImageFolder, show: Show) -> Fingerp
     """The model with the generators of `development/`, where there are any."""
     if not opened.labelled:
         return model
-    batches = list(_batches(opened, opened.taught, "Learning", show))
-    _, first = np.unique(np.concatenate([batch.ids for batch in batches]), return_index=True)
-    images = np.concatenate([batch.images for batch in batches])[first]
-    generators = np.array([name for batch in batches for name in batch.generators])[first]
-    return taught(model, images, generators)
-
-
-def _embedded(
-    model: FingerprintModel, opened: ImageFolder, show: Show
-) -> tuple[list[str], Embedded]:
-    """The paths of the images asked for, and their embeddings."""
-    paths: list[str] = []
-    parts = []
-    for batch in _batches(opened, opened.asked, "Embedding", show):
-        paths += batch.paths
-        parts.append(model.embed(batch.images, batch.ids))
-    if not parts:
-        raise UserError("no image could be read:\n  " + "\n  ".join(opened.notes()))
-    return paths, Embedded.concatenate(parts)
-
-
-def _batches(
-    opened: ImageFolder, items: tuple[Item, ...], what: str, show: Show
-) -> Iterator[Batch]:
-    total = -(-len(items) // BATCH)
-    yield from show(opened.stream(items, batch=BATCH), what, total)
+    images = opened.whole(show(opened.stream(opened.taught), "Learning", steps(opened.taught)))
+    return taught(model, images.images, np.array(images.generators))

@@ -2,21 +2,25 @@
 
 import csv
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 
 from ganamis.contracts import UNASSIGNED
-from ganamis.data.folder import ImageFolder, open_folder
+from ganamis.data.folder import ImageFolder
+from ganamis.data.listing import open_folder
 from ganamis.data.names import submission_ids
 from ganamis.data.reading import Reading
 from ganamis.files import try_output, whole_file
 from ganamis.model.answer import Attribution
+from ganamis.registry.choice import choose_model
 from ganamis.stages.answering import answer, answer_table, parse_clusters
-from ganamis.stages.models import choose_model
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 SHOWN_CONDITION = 0.05  # least share of a kind of processing that is mentioned
 
@@ -83,7 +87,7 @@ def _tell_taught(opened: ImageFolder, console: Console) -> None:
         )
 
 
-def _write_submission(table: pd.DataFrame, path: Path) -> None:
+def _write_submission(table: "pd.DataFrame", path: Path) -> None:
     order = {cluster: place for place, cluster in enumerate(np.unique(table["cluster"]), start=1)}
     with whole_file(path) as temporary, temporary.open("w", newline="", encoding="utf-8") as stream:
         writer = csv.writer(stream)
@@ -91,7 +95,7 @@ def _write_submission(table: pd.DataFrame, path: Path) -> None:
         writer.writerows(zip(ids, table["cluster"].map(order), strict=True))
 
 
-def _print(table: pd.DataFrame, found: Attribution, out: Path, console: Console) -> None:
+def _print(table: "pd.DataFrame", found: Attribution, out: Path, console: Console) -> None:
     print_findings(found, console)
     counts = table.groupby(["cluster", "generator"]).agg(
         images=("image", "size"), score=("score", "mean")
@@ -110,7 +114,7 @@ def print_findings(found: Attribution, console: Console) -> None:
         )
 
 
-def print_clusters(counts: pd.DataFrame, out: object) -> None:
+def print_clusters(counts: "pd.DataFrame", out: object) -> None:
     """Print columns `cluster`, `generator`, `images` and `score` (a mean) as a table."""
     assigned = counts[counts["cluster"] != UNASSIGNED]
     title = f"{len(assigned)} generators made {assigned['images'].sum()} images"

@@ -17,9 +17,9 @@ from ganamis.errors import UserError
 from ganamis.files import try_output, whole_folder
 from ganamis.model.answer import UNKNOWN
 from ganamis.params import AttributeBatch, Params
+from ganamis.registry.choice import choose_model
 from ganamis.stages.answering import parse_clusters
 from ganamis.stages.attribute import print_clusters, print_findings
-from ganamis.stages.models import choose_model
 from ganamis.stages.spark_answer import answer
 from ganamis.stages.spark_session import java_reason, send_model, spark_session
 

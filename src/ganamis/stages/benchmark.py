@@ -18,8 +18,8 @@ from ganamis.files import try_output, whole_file
 from ganamis.model.catalogue import taught, without_trace
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import Params
+from ganamis.registry.choice import choose_model
 from ganamis.report.benchmark import degradation_chart, markdown
-from ganamis.stages.models import choose_model
 from ganamis.tracking import runs
 
 FEW = 15  # images of each generator in the scenario of that name

@@ -22,7 +22,6 @@ from ganamis.report.folder_page import FolderReport, render
 from ganamis.report.parts import Group, Picture
 from ganamis.stages.answering import Answered
 
-BATCH = 128  # images decoded at once
 EXAMPLES = 6  # images of each cluster
 DOUBTS = 12  # images that fit their cluster least
 SPECTRA = 200  # images of each cluster in its mean spectrum
@@ -123,7 +122,7 @@ def _look_again(opened: ImageFolder, drawn: dict[int, set[str]], small: set[str]
     sums = {label: np.zeros((BINS, BINS)) for label in drawn}
     counts = Counter[int]()
     found: dict[str, Picture] = {}
-    for batch in opened.stream(items, batch=BATCH):
+    for batch in opened.stream(items):
         for path, pixels in zip(batch.paths, batch.images, strict=True):
             if path in small:
                 found[path] = pictures.example(pixels, alt="", caption="")

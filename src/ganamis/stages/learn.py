@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from rich.console import Console
 
-from ganamis.data.folder import open_folder
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading
 from ganamis.errors import UserError
 from ganamis.files import try_output, whole_folder
@@ -16,9 +16,8 @@ from ganamis.model.catalogue import learn as with_more
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.storage import save_model
 from ganamis.params import Params
-from ganamis.stages.models import Chosen, choose_model
+from ganamis.registry.choice import Chosen, choose_model
 
-BATCH = 128  # images decoded at once
 MOST = 200  # images of one generator that are learned from; more cost time and tell little
 SEPARATOR = "="
 
@@ -97,19 +96,13 @@ def _images(
     opened = open_folder(folder, reading=reading)
     wanted = {f"test/{image}" if opened.labelled else image for image in name_of}
     items = [item for item in opened.asked if item.path in wanted or item.path in name_of]
-    images: dict[str, np.ndarray] = {}
-    generators: dict[str, str] = {}
-    for batch in opened.stream(items, batch=BATCH):
-        for identity, path, pixels in zip(batch.ids, batch.paths, batch.images, strict=True):
-            images.setdefault(identity, pixels)
-            generators[identity] = name_of[path if path in name_of else path.removeprefix("test/")]
     missing = len(name_of) - len(items)
     if missing:
         raise UserError(f"{missing} images of the table are not in '{folder}'; give their folder")
-    order = sorted(images)
-    names = np.array([generators[identity] for identity in order])
+    found = opened.whole(opened.stream(items))
+    names = np.array([name_of[p if p in name_of else p.removeprefix("test/")] for p in found.paths])
     kept = np.sort(np.concatenate([np.flatnonzero(names == n)[:MOST] for n in np.unique(names)]))
-    return np.stack([images[order[row]] for row in kept]), names[kept]
+    return found.images[kept], names[kept]
 
 
 def _tell_known(model: FingerprintModel, images: np.ndarray, generators: np.ndarray) -> None:

@@ -7,8 +7,8 @@ from typing import Any
 
 from ganamis.errors import UserError
 from ganamis.params import Params
+from ganamis.registry.choice import Chosen
 from ganamis.serving.server import App, guarded, limits_of
-from ganamis.stages.models import Chosen
 from ganamis.stages.served_page import PageAnswerer
 
 HOST = "127.0.0.1"

@@ -8,14 +8,15 @@ from pathlib import Path
 
 from ganamis.contracts import DEVELOPMENT
 from ganamis.data.archive import ArchiveSource, Bounds
-from ganamis.data.folder import ImageFolder, open_folder
+from ganamis.data.folder import ImageFolder
+from ganamis.data.listing import open_folder
 from ganamis.data.reading import parse_reading, size_name
 from ganamis.errors import UserError
+from ganamis.registry.choice import Chosen
 from ganamis.report.folder_wording import processing
 from ganamis.report.parts import percent
 from ganamis.serving.transport import Limits
 from ganamis.stages.answering import AUTO, Answered, answer, answer_table, parse_clusters
-from ganamis.stages.models import Chosen
 
 NAME = "images.zip"  # what messages call what was sent; where it lies here is nobody's business
 LISTED = 100  # skipped files

@@ -109,6 +109,8 @@ def explain(error: Exception) -> UserError | None:
         return _other_schema(uri, found[1] or found[2])
     if "readonly" in text or "read-only" in text or "PermissionError" in text:
         return UserError(f"the store '{where}' cannot be written; make it writable, {ELSEWHERE}")
+    if "disk is full" in text:
+        return UserError(f"the disk of the store '{where}' is full; make room, and run it again")
     if "database is locked" in text:
         return UserError(f"the store '{where}' is in use by another process; try again later")
     if "API request to" in text or "Max retries" in text:

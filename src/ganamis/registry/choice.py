@@ -31,8 +31,9 @@ class Chosen:
 def choose_model(uri: str | None) -> Chosen:
     """Load the model of `uri`: a registered one, or a folder that `save_model` wrote.
 
-    Without one, the champion of the store at hand; where there is no store or no champion, the
-    model that ships with the package. MLflow is imported only where there is a store to ask.
+    Without one, the champion of the store at hand; where there is no store, not even at the address
+    that the environment names, or no champion, the model that ships with the package. MLflow is
+    imported only where there is a store to ask.
 
     Raises:
         UserError: no such model, or the store does not answer.
@@ -44,7 +45,9 @@ def choose_model(uri: str | None) -> Chosen:
             f"--model is '{uri}', which is neither a folder with {MODEL_FILE} nor an address such "
             f"as {CHAMPION}"
         )
-    if uri is not None or os.environ.get(STORE_VARIABLE) or STORE.exists():
+    absent = _absent_store()
+    at_hand = absent is None if os.environ.get(STORE_VARIABLE) else STORE.exists()
+    if uri is not None or at_hand:
         from ganamis.registry.versions import load_fingerprint_model, version_of
         from ganamis.tracking.runs import connect_to_read
 
@@ -55,4 +58,16 @@ def choose_model(uri: str | None) -> Chosen:
             return Chosen(
                 model, f"{name} (version {version.version})" if version else name, version
             )
-    return Chosen(load_shipped(), "the model that ships with the package")
+    why = f"; there is no store at '{absent}' yet" if absent else ""
+    return Chosen(load_shipped(), f"the model that ships with the package{why}")
+
+
+def _absent_store() -> str | None:
+    """The local store that the environment names and nobody has made yet."""
+    given = os.environ.get(STORE_VARIABLE)
+    if not given:
+        return None
+    from ganamis.tracking.store import local_file, shown
+
+    path = local_file(given)
+    return shown(given) if path is not None and not path.exists() else None

@@ -9,7 +9,7 @@ import pytest
 from ganamis.errors import UserError
 from ganamis.model.storage import save_model
 from ganamis.registry import versions
-from ganamis.stages.models import STORE_VARIABLE, choose_model
+from ganamis.registry.choice import STORE_VARIABLE, choose_model
 from tests.serving.tiny_model import register_champion, tiny_model
 
 SHIPPED = "the model that ships with the package"
@@ -51,6 +51,16 @@ def test_the_store_may_be_named_by_the_environment(
 ) -> None:
     monkeypatch.setenv(STORE_VARIABLE, f"sqlite:///{project / 'mlflow.db'}")
     assert choose_model(None).name == "the champion of the registry (version 1)"
+
+
+def test_a_store_that_is_named_and_not_there_yet(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(STORE_VARIABLE, f"sqlite:///{tmp_path / 'later.db'}")
+    assert choose_model(None).name == f"{SHIPPED}; there is no store at 'later.db' yet"
+    assert not list(tmp_path.iterdir()), "nothing was made"
+    with pytest.raises(UserError, match="there is no store at"):
+        choose_model("models:/ganamis@champion")
 
 
 def test_a_store_without_a_champion(
