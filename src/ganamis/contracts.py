@@ -216,7 +216,8 @@ class Fold:
 
     embeddings: of all N images. generators: `[N]` str, in the order of the embeddings.
     reference: `[N]` bool, the images it was fitted on. query: `[N]` bool, the images to cluster.
-    copies: name of a degradation to `[N, D]` features, averaged over views, of the degraded images.
+    copies: name of a degradation to `[R, D]` features, averaged over views, of the R reference
+    images so degraded.
     """
 
     held_out: str
@@ -231,6 +232,12 @@ class Fold:
             raise ValueError("fold: an image is both fitted on and clustered")
         if (self.generators[self.reference] == self.held_out).any():
             raise ValueError(f"fold: '{self.held_out}' is held out, yet it was fitted on")
+        for name, features in self.copies.items():
+            if len(features) != self.reference.sum():
+                raise ValueError(
+                    f"fold: {len(features)} copies by '{name}' of {self.reference.sum()} reference "
+                    "images"
+                )
 
     def save(self, folder: Path) -> None:
         """Write into `folder`, whose name is the held-out generator's."""
@@ -267,7 +274,7 @@ class Fold:
         return Reference(
             self.embeddings.features[chosen],
             self.generators[chosen],
-            {name: features[chosen] for name, features in self.copies.items()},
+            self.copies,
             self.embeddings.views,
         )
 

@@ -64,8 +64,12 @@ class Sample(Strict):
 
 
 class Training(Strict):
-    """Of the recipe `paper`. momentum: of batch normalisation's moving averages."""
+    """Of the recipe `paper`. momentum: of batch normalisation's moving averages.
 
+    trials: of its search, the first of which is the paper's own setting.
+    """
+
+    trials: int = Field(ge=1)
     epochs: int = Field(ge=1)
     search_epochs: int = Field(ge=1)
     batch_size: int = Field(ge=1)

@@ -1,5 +1,6 @@
 """Extractors by name, with the numbers of the active profile and no others."""
 
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,13 @@ import pytest
 
 from ganamis.errors import UserError
 from ganamis.extractors.architectures import NETWORKS, depths
-from ganamis.extractors.candidates import NAMED, candidate, extractor_name, recipe_of
+from ganamis.extractors.candidates import (
+    NAMED,
+    candidate,
+    extractor_name,
+    recipe_of,
+    search_of,
+)
 from ganamis.extractors.loading import load_extractor
 from ganamis.params import FingerprintValues, Hyperparameters, Params
 from tests.builders import PARAMS
@@ -55,8 +62,16 @@ def test_drawn_values_lie_in_the_space_and_are_hyperparameters() -> None:
 
 
 def test_first_trial_is_the_papers_own_setting() -> None:
-    assert Hyperparameters(**candidate("resnet50_paper", PARAMS).first) == PARAMS.active.first_trial
-    assert set(candidate("resnet50_paper", PARAMS).first) == set(Hyperparameters.model_fields)
+    (first,) = candidate("resnet50_paper", PARAMS).first
+    assert Hyperparameters(**first) == PARAMS.active.first_trial
+    assert set(first) == set(Hyperparameters.model_fields)
+
+
+def test_each_recipe_has_its_number_of_trials() -> None:
+    profile = PARAMS.active
+    assert search_of("vgg19_paper", profile).trials == profile.training.trials
+    for name in ("vgg19_fingerprint", "spectrum"):
+        assert search_of(name, profile) == profile.search
 
 
 def test_a_fingerprint_is_searched_over_depth_crop_and_loss() -> None:
@@ -70,7 +85,9 @@ def test_a_fingerprint_is_searched_over_depth_crop_and_loss() -> None:
         ("loss", space.loss),
     ):
         assert {getattr(point, name) for point in drawn} == set(allowed)
-        assert chosen.first[name] == allowed[0]
+        assert chosen.first[0][name] == allowed[0]
+    tried = [(values["depth"], values["loss"]) for values in chosen.first]
+    assert sorted(tried) == sorted(product(network.depths, space.loss))  # a short search sees all
     assert set(network.depths) <= set(depths("resnet50"))
     assert chosen.degradations == tuple(PARAMS.active.fingerprint.degradations)
 

@@ -49,7 +49,7 @@ class ComponentsCandidate:
     fitted: list[tuple[np.ndarray, np.ndarray, int]] = field(default_factory=list)
     settings: dict[str, Any] = field(default_factory=dict)
     degradations: tuple[str, ...] = ()
-    first: dict[str, Any] = field(default_factory=lambda: {"noise": 60.0, "components": 3})
+    first: tuple[dict[str, Any], ...] = ({"noise": 60.0, "components": 3},)
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         return {
@@ -137,7 +137,7 @@ def test_search_tries_the_first_setting_prunes_and_finds_better(
 ) -> None:
     fits, trials, best = whole
     assert len(trials) == 6
-    assert trials[0].params == ComponentsCandidate().first
+    assert trials[0].params == ComponentsCandidate().first[0]
     states = [trial.state.name for trial in trials]
     assert set(states) == {"COMPLETE", "PRUNED"}
     assert fits < 6 * FOLDS  # a pruned trial saves fits
@@ -200,7 +200,7 @@ def test_another_study_starts_anew(tmp_path: Path) -> None:
     other, trials = ComponentsCandidate(), []
     run(other, tmp_path, trials=1, name="other", finished=trials.append)
     assert len(other.fitted) == FOLDS
-    assert [trial.params for trial in trials] == [other.first]
+    assert [trial.params for trial in trials] == list(other.first)
 
 
 def test_fits_never_see_the_held_out_generator_nor_the_query_images(tmp_path: Path) -> None:

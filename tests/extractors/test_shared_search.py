@@ -111,7 +111,7 @@ def check(trials: list[FrozenTrial], *, wanted: int = TRIALS) -> None:
     finished = [trial for trial in trials if trial.state in FINISHED]
     assert len(finished) == wanted
     assert {trial.state for trial in trials} <= {*FINISHED, TrialState.FAIL}
-    first = ComponentsCandidate().first
+    (first,) = ComponentsCandidate().first
     assert [trial.params == first for trial in finished].count(True) == 1
     drawn = {json.dumps(trial.params, sort_keys=True) for trial in finished}
     assert len(drawn) == wanted  # no two workers drew the same
@@ -151,7 +151,7 @@ def test_a_killed_workers_trial_is_repeated_by_another(url: str, tmp_path: Path)
         end(worker, tmp_path / name)
     trials = all_trials(url)
     check(trials)
-    assert trials[0].state is TrialState.FAIL and trials[0].params == ComponentsCandidate().first
+    assert trials[0].state is TrialState.FAIL and trials[0].params == ComponentsCandidate().first[0]
     (repeated,) = [trial for trial in trials if trial.system_attrs.get("retry_history") == [0]]
     assert repeated.state in FINISHED
     assert repeated.params == trials[0].params

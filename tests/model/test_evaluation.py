@@ -30,13 +30,14 @@ def fold(held_out: str, *, seed: int = 0) -> Fold:
     features, names = blobs(generators=3, images=20, seed=seed)
     query = np.arange(len(names)) % 2 == 0
     ids = np.array([f"{i:064x}" for i in range(len(names))])
+    reference = ~query & (names != held_out)
     return Fold(
         held_out=held_out,
         embeddings=Embeddings(ids=ids, features=features),
         generators=names,
-        reference=~query & (names != held_out),
+        reference=reference,
         query=query,
-        copies=dict(taught(features, names).copies),
+        copies=dict(taught(features, names).rows(reference).copies),
     )
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +24,12 @@ from ganamis.params import (
     Params,
     Profile,
     ResidualSettings,
+    Search,
     SpectrumSettings,
 )
 
 FUSION = "fusion"
-NAMED = "named"
+NAMED, PAPER, FINGERPRINT = "named", "paper", "fingerprint"
 EXTRACTORS = tuple(Extractors.model_fields)
 
 
@@ -59,8 +61,8 @@ class PaperCandidate:
         return ()
 
     @property
-    def first(self) -> dict[str, Any]:
-        return self.profile.first_trial.model_dump()
+    def first(self) -> tuple[dict[str, Any], ...]:
+        return (self.profile.first_trial.model_dump(),)
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         space = self.profile.space
@@ -118,14 +120,14 @@ class FingerprintCandidate:
         return tuple(self.profile.fingerprint.degradations)
 
     @property
-    def first(self) -> dict[str, Any]:
+    def first(self) -> tuple[dict[str, Any], ...]:
+        """Every depth with every loss, so that a short search has seen them all."""
         shared = self.profile.fingerprint
-        return {
-            "depth": self.network.depths[0],
-            "crop": self.network.crops[0],
-            "loss": shared.space.loss[0],
-            "learning_rate": shared.learning_rate,
-        }
+        crop, rate = self.network.crops[0], shared.learning_rate
+        return tuple(
+            {"depth": depth, "crop": crop, "loss": loss, "learning_rate": rate}
+            for loss, depth in product(shared.space.loss, self.network.depths)
+        )
 
     def suggest(self, trial: optuna.Trial) -> dict[str, Any]:
         space = self.profile.fingerprint.space
@@ -158,6 +160,12 @@ class FingerprintCandidate:
         return self.trainer.fit(
             images[trained], labels[trained], point, classes=classes, steps=steps
         )
+
+
+def search_of(name: str, profile: Profile) -> Search:
+    """How the extractor `name` is searched: the recipe `paper` has its own number of trials."""
+    trials = {"trials": profile.training.trials} if recipe_of(name)[1] == PAPER else {}
+    return profile.search.model_copy(update=trials)
 
 
 def extractor_name(architecture: str, recipe: str) -> str:

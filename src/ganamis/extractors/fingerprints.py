@@ -32,8 +32,8 @@ class _FingerprintCandidate(Generic[Numbers]):
         return tuple(self.degraded)
 
     @property
-    def first(self) -> dict[str, Any]:
-        return self.numbers.first_trial.model_dump()
+    def first(self) -> tuple[dict[str, Any], ...]:
+        return (self.numbers.first_trial.model_dump(),)
 
 
 @dataclass(frozen=True)

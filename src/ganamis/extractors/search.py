@@ -36,8 +36,8 @@ class Candidate(Protocol):
         ...
 
     @property
-    def first(self) -> dict[str, Any]:
-        """The hyper-parameters that are tried first."""
+    def first(self) -> tuple[dict[str, Any], ...]:
+        """The hyper-parameters that are tried first, in this order."""
         ...
 
     @property
@@ -108,12 +108,16 @@ class DevelopmentSet:
             query=self.query,
         )
 
-    def copies(self, extractor: Extractor) -> dict[str, np.ndarray]:
-        """Features `[N, D]` of the degraded images, averaged over views."""
+    def copies(self, extractor: Extractor, chosen: np.ndarray) -> dict[str, np.ndarray]:
+        """Features `[R, D]` of degraded images, averaged over views; chosen: `[N]` bool, R true."""
         return {
-            name: view_means(extractor.embed(images), extractor.views)
+            name: view_means(extractor.embed(images[chosen]), extractor.views)
             for name, images in self.degraded.items()
         }
+
+    def with_copies(self, fold: Fold, extractor: Extractor) -> Fold:
+        """A fold with the degraded copies of its reference images."""
+        return replace(fold, copies=self.copies(extractor, fold.reference))
 
 
 Objective = Callable[[Fold], float]
@@ -173,8 +177,9 @@ def search(
         study.sampler = optuna.samplers.TPESampler(
             seed=seed + done, n_startup_trials=settings.startup_trials
         )
-        if done == 0 and not study.get_trials(deepcopy=False, states=(TrialState.WAITING,)):
-            study.enqueue_trial(candidate.first)
+        waits = study.get_trials(deepcopy=False, states=(TrialState.WAITING,))
+        if done < len(candidate.first) and not waits:
+            study.enqueue_trial(candidate.first[done])
         trial = study.ask()
         _run(trial, study, candidate, development, objective, folder=folder)
         ended = study.trials[trial.number]
@@ -210,6 +215,7 @@ def _run(
 ) -> None:
     target = trial_folder(folder, study.study_name, trial.number)
     shutil.rmtree(target, ignore_errors=True)
+    complete = study.get_trials(deepcopy=False, states=(TrialState.COMPLETE,))
     try:
         score = evaluate(
             trial,
@@ -217,6 +223,7 @@ def _run(
             development,
             objective,
             keep=lambda fold: fold.save(target / fold.held_out),
+            above=max((other.value or 0.0 for other in complete), default=-np.inf),
         )
     except optuna.TrialPruned:
         study.tell(trial, state=TrialState.PRUNED)
@@ -231,13 +238,15 @@ def evaluate(
     objective: Objective,
     *,
     keep: Callable[[Fold], None] | None = None,
+    above: float = -np.inf,
 ) -> float:
     """Score one trial: the mean of `objective` over the held-out generators.
 
     Args:
-        objective: scores a fold without its degraded copies, which only a trial that is carried
-            through is worth embedding.
+        objective: scores a fold without its degraded copies, which only the best trial so far is
+            worth embedding.
         keep: takes the folds of such a trial, with their copies.
+        above: the best score so far; what does not exceed it is not kept.
 
     Raises:
         optuna.TrialPruned: the pruner stopped the trial.
@@ -255,10 +264,11 @@ def evaluate(
         trial.report(float(np.mean(scores)), step)
         if step < len(development.names) - 1 and trial.should_prune():
             raise optuna.TrialPruned
-    if keep is not None:
+    score = float(np.mean(scores))
+    if keep is not None and score > above:
         for fold, extractor in fitted:
-            keep(replace(fold, copies=development.copies(extractor)))
-    return float(np.mean(scores))
+            keep(development.with_copies(fold, extractor))
+    return score
 
 
 def save_folds(
@@ -272,7 +282,7 @@ def save_folds(
     for held_out in development.names:
         extractor = _fit_without(held_out, candidate, development, values)
         fold = development.fold(held_out, extractor)
-        replace(fold, copies=development.copies(extractor)).save(folder / held_out)
+        development.with_copies(fold, extractor).save(folder / held_out)
 
 
 def _fit_without(

@@ -7,7 +7,7 @@ place back before any work. A worker that dies falls silent, and another repeats
 
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import optuna
@@ -36,7 +36,7 @@ def run_shared(
     opened: SharedStudy,
     score: Callable[[optuna.Trial], float],
     *,
-    first: dict[str, Any],
+    first: Sequence[dict[str, Any]],
     settings: Search,
     shared: SharedSearch,
     seed: int,
@@ -46,7 +46,7 @@ def run_shared(
 
     Args:
         score: scores one trial; raises `optuna.TrialPruned` to stop it.
-        first: the hyper-parameters that are tried first, by one worker.
+        first: the hyper-parameters that are tried first, each by one worker.
         finished: called once for each finished trial, whoever ran it.
 
     Raises:
@@ -74,7 +74,8 @@ def run_shared(
 
     try:
         if not study.get_trials(deepcopy=False):
-            study.enqueue_trial(first, skip_if_exists=True)
+            for values in first:
+                study.enqueue_trial(values, skip_if_exists=True)
         while tell() < settings.trials:
             if _is_free(study, settings.trials):
                 watch.run(objective)

@@ -5,7 +5,7 @@ from ganamis.extractors.candidates import candidate
 from ganamis.extractors.shared_storage import EXAMPLE, STORAGE_VARIABLE, storage_url
 from ganamis.params import Params
 from ganamis.stages.paths import read_ingested
-from ganamis.stages.train import development_set, share, shared_name, study_key
+from ganamis.stages.train import development_set, share, study_key
 
 
 def search_worker(architecture: str, params: Params) -> None:
@@ -24,7 +24,8 @@ def search_worker(architecture: str, params: Params) -> None:
     data = read_ingested(params)
     best = share(
         url,
-        shared_name(architecture, study_key(chosen, data, params)),
+        architecture,
+        study_key(chosen, data, params),
         chosen,
         development_set(data, chosen.degradations, params),
         params,

@@ -2,10 +2,11 @@
 
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from optuna.trial import FrozenTrial
 from rich.progress import track
 
@@ -14,7 +15,7 @@ from ganamis.data.batches import load_images, stream_images
 from ganamis.data.degradations import degrade
 from ganamis.data.splits import held_out_share
 from ganamis.extractors.accuracy import held_out_accuracy
-from ganamis.extractors.candidates import NAMED, candidate, extractor_name, recipe_of
+from ganamis.extractors.candidates import NAMED, candidate, extractor_name, recipe_of, search_of
 from ganamis.extractors.power_spectra import mean_spectra
 from ganamis.extractors.search import (
     VALUES,
@@ -39,6 +40,7 @@ from ganamis.tracking import runs
 
 BATCH = 64  # images embedded at once
 LOGS = "logs"
+TRIALS_FILE = "trials.csv"
 MEASURED = ("development_accuracy", "learned", "images_per_second", "seconds")
 
 
@@ -68,7 +70,10 @@ def train(architecture: str, params: Params, *, recipe: str = NAMED) -> None:
         runs.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         development = development_set(data, chosen.degradations, params)
 
+        tried: list[FrozenTrial] = []
+
         def log(trial: FrozenTrial) -> None:
+            tried.append(trial)
             runs.log_trial(run, trial, architecture=architecture)
 
         if (url := storage_url()) is None:
@@ -76,7 +81,7 @@ def train(architecture: str, params: Params, *, recipe: str = NAMED) -> None:
                 chosen,
                 development,
                 objective(params),
-                settings=params.active.search,
+                settings=search_of(architecture, params.active),
                 seed=params.seed,
                 study_name=key,
                 folder=work,
@@ -84,8 +89,7 @@ def train(architecture: str, params: Params, *, recipe: str = NAMED) -> None:
             )
             folds = trial_folder(work, key, best.number)
         else:
-            name = shared_name(architecture, key)
-            best = share(url, name, chosen, development, params, create=True, finished=log)
+            best = share(url, architecture, key, chosen, development, params, finished=log)
             folds = work / key / "best"
             save_folds(chosen, development, best.user_attrs[VALUES], folder=folds)
         values = best.user_attrs[VALUES]
@@ -120,6 +124,7 @@ def train(architecture: str, params: Params, *, recipe: str = NAMED) -> None:
                 shutil.copytree(folds / generator, folder / "folds" / generator)
             (fitting / LOGS).mkdir(parents=True, exist_ok=True)
             shutil.copytree(fitting / LOGS, folder / LOGS)
+            trials_table(tried).to_csv(folder / TRIALS_FILE, index=False)
             write_json(folder / "metrics.json", {"development_ari_known": best.value})
             write_json(folder / "summary.json", summary)
         runs.log_folder(TRAIN / architecture / LOGS, under=LOGS)
@@ -151,12 +156,29 @@ def _model(
     reference = Reference(
         embeddings.select(development.ids),
         development.generators,
-        development.copies(extractor),
+        development.copies(extractor, np.full(len(development.ids), True)),
         embeddings.views,
     )
     backend = BackEnd.fit(reference, settings=params.model, seed=params.seed)
     spectra = mean_spectra(development.images, development.generators)
     return FingerprintModel(extractor, backend.calibrated(), spectra)
+
+
+def trials_table(trials: Sequence[FrozenTrial]) -> pd.DataFrame:
+    """One row per finished trial: `number`, `state`, `development_ari`, its hyper-parameters.
+
+    The score of a pruned trial is the mean of the folds it was given.
+    """
+    rows = [
+        {
+            "number": trial.number,
+            "state": trial.state.name.lower(),
+            "development_ari": trial.value,
+            **trial.params,
+        }
+        for trial in trials
+    ]
+    return pd.DataFrame(rows)
 
 
 def study_key(chosen: Candidate, data: Ingested, params: Params) -> str:
@@ -176,20 +198,25 @@ def objective(params: Params) -> Objective:
 
 def share(
     url: str,
-    name: str,
+    architecture: str,
+    key: str,
     chosen: Candidate,
     development: DevelopmentSet,
     params: Params,
     *,
-    create: bool,
+    create: bool = True,
     finished: Callable[[FrozenTrial], None],
 ) -> FrozenTrial:
-    """Take part in the search `name` of the database at `url` until it has finished.
+    """Take part in the search of `architecture` in the database at `url` until it has finished.
+
+    Args:
+        key: of `study_key`, which tells it from other searches there.
 
     Returns:
         The best trial, wherever it was run.
     """
-    settings, shared = params.active.search, params.shared_search
+    settings, shared = search_of(architecture, params.active), params.shared_search
+    name = shared_name(architecture, key)
     with open_study(url, name, settings=settings, shared=shared, create=create) as opened:
         print(f"Search '{name}' at {opened.address}", flush=True)
         run_shared(
