@@ -58,6 +58,7 @@ lock: setup
 ui: setup
 	@echo "Runs:   $(UI)/#/experiments/1/runs?viewStateShareKey=compare&workflowType=machine_learning"
 	@echo "Charts: $(UI)/#/experiments/1/runs?viewStateShareKey=compare&workflowType=machine_learning&compareRunsMode=CHART"
+	@echo "Search: $(UI)/#/experiments/1/runs?viewStateShareKey=search&workflowType=machine_learning&compareRunsMode=CHART"
 	@echo "Model:  $(UI)/#/models/ganamis?workflowType=machine_learning"
 	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false $(BIN)/mlflow server --workers 1 --host 127.0.0.1 --port 5000 --backend-store-uri sqlite:///mlflow.db
 

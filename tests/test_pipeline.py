@@ -58,7 +58,9 @@ def tiny_params() -> dict:
     profile = params["profiles"]["two_cores"]
     profile["search"] |= {"trials": 2, "learned": 0.01}
     profile["training"] |= {"epochs": 2, "search_epochs": 1, "batch_size": 8}
-    profile["fingerprint"] |= {"views": 4, "steps": 5, "search_steps": 2, "generators_share": 4}
+    fingerprint = profile["fingerprint"]
+    fingerprint |= {"views": 4, "search_views": 1, "steps": 5, "search_steps": 2}
+    fingerprint |= {"generators_share": 4}
     profile["extractors"]["custom_cnn_paper"] = {"weights": "none", "crop": 32}
     profile["extractors"]["mobilenetv2_fingerprint"] = {
         "weights": "none",

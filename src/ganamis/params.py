@@ -173,11 +173,13 @@ class FingerprintSpace(Strict):
 class Fingerprint(Strict):
     """What the six networks share by the recipe `fingerprint`.
 
-    views: crops of an image that are embedded. generators_share: crops of each generator in a
-    batch. momentum: of batch normalisation's moving averages. learning_rate: of the first trial.
+    views, steps: crops of an image that are embedded, and steps of training; search_views and
+    search_steps in the search. generators_share: crops of each generator in a batch. momentum: of
+    batch normalisation's moving averages. learning_rate: of the first trials.
     """
 
     views: int = Field(ge=1)
+    search_views: int = Field(ge=1)
     steps: int = Field(ge=1)
     search_steps: int = Field(ge=1)
     generators_share: int = Field(ge=2)

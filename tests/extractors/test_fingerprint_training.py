@@ -16,6 +16,7 @@ pytestmark = pytest.mark.filterwarnings(
 
 NUMBERS = Fingerprint(
     views=4,
+    search_views=1,
     steps=12,
     search_steps=3,
     generators_share=4,
@@ -51,7 +52,7 @@ def fit(
     trainer: FingerprintTrainer, chosen: np.ndarray, *, steps: int, loss: Loss = "contrastive"
 ) -> NetworkExtractor:
     values = FingerprintValues(depth=4, crop=32, loss=loss, learning_rate=2e-3)
-    return trainer.fit(IMAGES[chosen], LABELS[chosen], values, classes=2, steps=steps)
+    return trainer.fit(IMAGES[chosen], LABELS[chosen], values, classes=2, steps=steps, views=4)
 
 
 @pytest.mark.parametrize("loss", ["contrastive", "softmax"])

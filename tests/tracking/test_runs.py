@@ -45,10 +45,11 @@ def test_a_trial_of_generators_with_free_names(tmp_path: Path, workplace: Path) 
     attributes = {f"development_ari_without_{name}": 0.5 for name in names}
     with runs.stage_run("train", name="tiny", params={}, tags={}) as parent:
         trial = create_trial(value=0.5, user_attrs=attributes)
-        runs.log_trial(parent, trial, architecture="tiny")
+        runs.log_trial(parent, trial, extractor="tiny_x", tags={"recipe": "x"})
     (logged,) = [r for r in mlflow.search_runs(output_format="list") if r.data.metrics]
     assert len(logged.data.metrics) == len(names) + 1
     assert "development_ari_without_plain" in logged.data.metrics
+    assert logged.data.params == {"extractor": "tiny_x"} and logged.data.tags["recipe"] == "x"
 
 
 def test_the_commit_without_a_git_program(workplace: Path) -> None:

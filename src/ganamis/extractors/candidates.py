@@ -143,8 +143,9 @@ class FingerprintCandidate:
     def fit(
         self, images: np.ndarray, labels: np.ndarray, values: dict[str, Any], *, classes: int
     ) -> NetworkExtractor:
-        point, steps = FingerprintValues(**values), self.profile.fingerprint.search_steps
-        return self.trainer.fit(images, labels, point, classes=classes, steps=steps)
+        point, shared = FingerprintValues(**values), self.profile.fingerprint
+        steps, views = shared.search_steps, shared.search_views
+        return self.trainer.fit(images, labels, point, classes=classes, steps=steps, views=views)
 
     def fit_final(
         self,
@@ -155,10 +156,15 @@ class FingerprintCandidate:
         held_out: np.ndarray,
         folder: Path,
     ) -> NetworkExtractor:
-        point, steps = FingerprintValues(**values), self.profile.fingerprint.steps
-        classes, trained = int(labels.max()) + 1, ~held_out
+        point, shared = FingerprintValues(**values), self.profile.fingerprint
+        trained = ~held_out
         return self.trainer.fit(
-            images[trained], labels[trained], point, classes=classes, steps=steps
+            images[trained],
+            labels[trained],
+            point,
+            classes=int(labels.max()) + 1,
+            steps=shared.steps,
+            views=shared.views,
         )
 
 

@@ -54,12 +54,14 @@ class FingerprintTrainer:
         *,
         classes: int,
         steps: int,
+        views: int,
     ) -> NetworkExtractor:
         """Train for `steps` from the initial weights.
 
         Args:
             images: `[N, H, W]` uint8. labels: `[N]` int below `classes`; one that never occurs
-                costs nothing, and lets folds share a compiled network.
+                costs nothing, and lets folds share a compiled network. views: crops of an image
+                that are embedded.
         """
         import tensorflow as tf
 
@@ -80,7 +82,6 @@ class FingerprintTrainer:
         for _ in range(steps):
             compiled.step(*batch())
         settle(compiled.model, (batch()[0] for _ in range(SETTLING_STEPS)))
-        views = self.numbers.views
         network = export(compiled.model, batch=IMAGES_AT_ONCE * views)
         return NetworkExtractor(network, crop=values.crop, views=views)
 

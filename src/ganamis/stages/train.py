@@ -55,17 +55,14 @@ def train(architecture: str, params: Params, *, recipe: str = NAMED) -> None:
     try_output(TRAIN / architecture, folder=True)
     data = read_ingested(params)
     started = time.monotonic()
+    parts = dict(zip(("architecture", "recipe"), recipe_of(architecture), strict=True))
     key = study_key(chosen, data, params)
     work = WORK / "train" / architecture
     with runs.stage_run(
         "train",
         name=architecture,
         params={"seed": params.seed, "data_digest": data.digest, **chosen.settings},
-        tags={
-            "extractor": architecture,
-            **dict(zip(("architecture", "recipe"), recipe_of(architecture), strict=True)),
-            "profile": params.profile,
-        },
+        tags={"extractor": architecture, **parts, "profile": params.profile},
     ) as run:
         runs.log_data(data.manifest, data.root, data.digest, split=DEVELOPMENT)
         development = development_set(data, chosen.degradations, params)
@@ -74,7 +71,7 @@ def train(architecture: str, params: Params, *, recipe: str = NAMED) -> None:
 
         def log(trial: FrozenTrial) -> None:
             tried.append(trial)
-            runs.log_trial(run, trial, architecture=architecture)
+            runs.log_trial(run, trial, extractor=architecture, tags=parts)
 
         if (url := storage_url()) is None:
             best = search(

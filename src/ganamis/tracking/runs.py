@@ -33,7 +33,9 @@ EXPERIMENT = "ganamis"
 DESCRIPTION = """\
 **Which extractor recognises generative models by their fingerprint?**
 
-Filter `tags.stage = "train"`: one run per extractor, its search trials nested below it.
+Filter `tags.stage = "train"`: one run per extractor, that is per architecture and recipe, its
+search trials nested below it. `development_accuracy` is that of a linear head on images that were
+never trained on; an extractor with `learned` 0 can not be selected.
 The chart view compares the extractors: `test_ari/*` are scores on the labelled test set, reported
 and never used for a choice; `development_ari/*` is the open-world objective that selection uses
 (one generator held out).
@@ -65,7 +67,7 @@ def connect() -> str:
         experiment = mlflow.set_experiment(EXPERIMENT)
         if (path := local_file(uri)) is not None:
             follow(path)
-        wanted = {"mlflow.note.content": DESCRIPTION, view.TAG: view.VIEW}
+        wanted = {"mlflow.note.content": DESCRIPTION, **view.VIEWS}
         for key, value in wanted.items():
             if experiment.tags.get(key) != value:
                 mlflow.set_experiment_tag(key, value)
@@ -215,23 +217,26 @@ def log_search_result(values: Mapping[str, Any], measured: Mapping[str, float]) 
     mlflow.log_metrics(dict(measured))
 
 
-def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str) -> None:
-    """Record one finished trial as a nested run."""
+def log_trial(
+    parent: mlflow.ActiveRun, trial: FrozenTrial, *, extractor: str, tags: Mapping[str, str]
+) -> None:
+    """Record one finished trial as a nested run; a pruned one's score is that of its folds."""
     client = mlflow.MlflowClient()
     now = get_current_time_millis()
     started = trial.datetime_start
     run = client.create_run(
         parent.info.experiment_id,
         start_time=int(started.timestamp() * 1000) if started else now,
-        run_name=f"{architecture} trial {trial.number}",
+        run_name=f"{extractor} trial {trial.number}",
         tags={
             "mlflow.parentRunId": parent.info.run_id,
             "stage": "trial",
-            "architecture": architecture,
             "trial_state": trial.state.name.lower(),
+            **tags,
             **_process_tags(),
         },
     )
+    params = {"extractor": extractor, **trial.params}
     scores = {
         metric_name(key): value
         for key, value in trial.user_attrs.items()
@@ -242,7 +247,7 @@ def log_trial(parent: mlflow.ActiveRun, trial: FrozenTrial, *, architecture: str
     client.log_batch(
         run.info.run_id,
         metrics=[Metric(key, float(value), now, 0) for key, value in scores.items()],
-        params=[Param(key, str(value)) for key, value in trial.params.items()],
+        params=[Param(key, str(value)) for key, value in params.items()],
         tags=[RunTag("trial_number", str(trial.number))],
     )
     status = RunStatus.FINISHED if trial.state is TrialState.COMPLETE else RunStatus.KILLED
