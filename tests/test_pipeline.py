@@ -60,7 +60,7 @@ def tiny_params() -> dict:
     profile["training"] |= {"epochs": 2, "search_epochs": 1, "batch_size": 8}
     fingerprint = profile["fingerprint"]
     fingerprint |= {"views": 4, "search_views": 1, "steps": 5, "search_steps": 2}
-    fingerprint |= {"generators_share": 4}
+    fingerprint |= {"generators_share": 4, "trials": 2}
     profile["extractors"]["custom_cnn_paper"] = {"weights": "none", "crop": 32}
     profile["extractors"]["mobilenetv2_fingerprint"] = {
         "weights": "none",

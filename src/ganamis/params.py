@@ -78,7 +78,10 @@ class Training(Strict):
 
 
 class Search(Strict):
-    """learned: least accuracy on held-out images for an extractor that may be selected."""
+    """learned: least accuracy on held-out images for an extractor that may be selected.
+
+    trials: of an extractor that is none of the six networks, whose recipes have their own.
+    """
 
     trials: int = Field(ge=1)
     startup_trials: int = Field(ge=1)
@@ -178,6 +181,7 @@ class Fingerprint(Strict):
     batch normalisation's moving averages. learning_rate: of the first trials.
     """
 
+    trials: int = Field(ge=1)
     views: int = Field(ge=1)
     search_views: int = Field(ge=1)
     steps: int = Field(ge=1)

@@ -78,6 +78,7 @@ def _params() -> dict:
     params["model"]["baselines"]["largest"] = 4
     profile = params["profiles"]["two_cores"]
     profile["search"] |= {"trials": 1}
+    profile["fingerprint"] |= {"trials": 1}
     profile["training"] |= {"epochs": 1, "search_epochs": 1, "batch_size": 16}
     profile["degradations"] = ["jpeg75", "noise3"]
     for name in ("custom_cnn_paper", "vgg19_paper"):

@@ -70,8 +70,8 @@ def test_first_trial_is_the_papers_own_setting() -> None:
 def test_each_recipe_has_its_number_of_trials() -> None:
     profile = PARAMS.active
     assert search_of("vgg19_paper", profile).trials == profile.training.trials
-    for name in ("vgg19_fingerprint", "spectrum"):
-        assert search_of(name, profile) == profile.search
+    assert search_of("vgg19_fingerprint", profile).trials == profile.fingerprint.trials
+    assert search_of("spectrum", profile) == profile.search
 
 
 def test_a_fingerprint_is_searched_over_depth_crop_and_loss() -> None:

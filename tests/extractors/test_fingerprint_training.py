@@ -15,6 +15,7 @@ pytestmark = pytest.mark.filterwarnings(
 )
 
 NUMBERS = Fingerprint(
+    trials=1,
     views=4,
     search_views=1,
     steps=12,

@@ -8,6 +8,7 @@ import pandas as pd
 import pytest
 
 from ganamis.report import wording
+from ganamis.report.networks import trained_rows
 from ganamis.report.page import Report, Step, render
 from ganamis.report.parts import Group, Picture, and_list, count, number
 from ganamis.report.pictures import example
@@ -57,6 +58,17 @@ def _score(architecture: str, mode: str, ari: float) -> dict[str, object]:
     }
 
 
+def _summary(name: str, *, accuracy: float) -> dict[str, object]:
+    return {
+        "architecture": name,
+        "development_accuracy": accuracy,
+        "learned": accuracy > 0.9,
+        "seconds": 61.0,
+        "images_per_second": 40.0,
+        "values": {"depth": 4, "crop": 64, "loss": "softmax", "learning_rate": 1e-3},
+    }
+
+
 def _group(title: str, name: str, *, known: bool, maker: str) -> Group:
     picture: Picture = example(
         noise(1), alt=f"Example 1 of {title}, made by {maker}", caption=maker
@@ -93,7 +105,14 @@ def report() -> Report:
                 _score("content_only", "unknown", 0.0),
             ]
         ),
-        training={"spectrum": 3.2, "vgg19": 61.0},
+        trained=trained_rows(
+            [
+                (_summary("spectrum", accuracy=1.0), ("spectrum", "spectrum")),
+                (_summary("vgg19_paper", accuracy=0.33), ("vgg19", "paper")),
+            ],
+            pd.DataFrame([_score("spectrum", "unknown", 0.875)]),
+        ),
+        search_chart=replace(picture, title="What the searches tried"),
         groups=(
             _group("cluster 0", HOSTILE, known=True, maker=HOSTILE),
             _group("cluster 1", "unknown-1", known=False, maker="b"),

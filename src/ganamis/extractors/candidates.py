@@ -169,9 +169,10 @@ class FingerprintCandidate:
 
 
 def search_of(name: str, profile: Profile) -> Search:
-    """How the extractor `name` is searched: the recipe `paper` has its own number of trials."""
-    trials = {"trials": profile.training.trials} if recipe_of(name)[1] == PAPER else {}
-    return profile.search.model_copy(update=trials)
+    """How the extractor `name` is searched: each recipe has its own number of trials."""
+    own = {PAPER: profile.training.trials, FINGERPRINT: profile.fingerprint.trials}
+    trials = own.get(recipe_of(name)[1], profile.search.trials)
+    return profile.search.model_copy(update={"trials": trials})
 
 
 def extractor_name(architecture: str, recipe: str) -> str:

@@ -88,9 +88,10 @@ def open_world_scores(
     rows = []
     for fold in folds:
         truth = fold.generators[fold.query]
+        taught = fold_backend(fold, OPEN_WORLD, settings=settings, seed=seed)
+        batch = fold_query(fold, taught, content=content)
         for clusterer in ELIGIBLE:
-            backend = fold_backend(fold, clusterer, settings=settings, seed=seed)
-            batch = fold_query(fold, backend, content=content)
+            backend = replace(taught, clusterer=clusterer)
             for known in (True, False):
                 if known and clusterer == DENSITY:
                     continue

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganamis.report.networks import Trained
 from ganamis.report.parts import Group, Picture, templates
 
 CLUSTERERS = {
@@ -51,9 +52,9 @@ class Report:
     """Everything the page says.
 
     data: what `ingest` found. selection: what `select` chose. scores: one row per extractor,
-    clusterer and mode; no rows without test labels. training: seconds by extractor. gate: the
-    gate's decision, key by key; version: the registered model's. benchmark: None where there was
-    none. missing: what was not measured.
+    clusterer and mode; no rows without test labels. trained: architecture by recipe. search_chart:
+    None where no network was searched. gate: the gate's decision, key by key; version: the
+    registered model's. benchmark: None where there was none. missing: what was not measured.
     """
 
     run_id: str
@@ -63,7 +64,8 @@ class Report:
     data_root: str
     selection: Mapping[str, Any]
     scores: pd.DataFrame
-    training: Mapping[str, float]
+    trained: tuple[Trained, ...]
+    search_chart: Picture | None
     groups: tuple[Group, ...]
     ari_chart: Picture | None
     figures: tuple[Picture, ...]

@@ -1,13 +1,13 @@
 """Sentences of the report page: what a picture shows, and what was not measured."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from ganamis.report.benchmark import shown
 from ganamis.report.page import CLUSTERERS
-from ganamis.report.parts import Group, and_list, number
+from ganamis.report.parts import Group, and_list, count, number
 
 
 def ari_chart(scores: pd.DataFrame) -> str:
@@ -89,6 +89,20 @@ def degradations(scores: pd.DataFrame) -> str:
     return f"Line chart of the adjusted Rand index under degradations. {first}: {listing}."
 
 
+def searches(trials: pd.DataFrame, shares: Mapping[str, float]) -> str:
+    """What the chart of the searches shows."""
+    best = trials.loc[trials["development_ari"].idxmax()]
+    text = (
+        f"Parallel coordinates of {count(len(trials), 'trial')}: stride, loss, crop and learning "
+        f"rate, and the development ARI. The best is {best['architecture']} at stride "
+        f"{best['depth']} by the {best['loss']} loss: {number(best['development_ari'])}."
+    )
+    if not shares:
+        return text
+    listing = [f"{name.replace('_', ' ')} {number(share, 2)}" for name, share in shares.items()]
+    return f"{text} Importance: {and_list(listing)}."
+
+
 def missing(
     *,
     labelled: bool,
@@ -123,8 +137,9 @@ def missing(
         sentences.append(f"Extractors that were not trained in this run: {and_list(untrained)}.")
     if profile == "two_cores":
         sentences.append(
-            "The networks at the paper's own training length: the profile two_cores trains a few "
-            "epochs on crops, from random weights."
+            "The networks at the paper's own training length: the profile two_cores trains the "
+            "recipe paper for a few epochs on crops, from random weights; docs/paper.md has it at "
+            "length."
         )
     sentences.append(
         "Generators, scanners and processing that are not in this data set. A fingerprint found "

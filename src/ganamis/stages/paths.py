@@ -18,6 +18,7 @@ RESULTS = Path("results")
 WORK = Path("work")  # what an interrupted stage goes on from; never a result
 INGEST = RESULTS / "ingest"
 TRAIN = RESULTS / "train"
+TRIALS_FILE = "trials.csv"  # below TRAIN, of each extractor
 CLUSTER = RESULTS / "cluster"
 SELECT = RESULTS / "select"
 REGISTER = RESULTS / "register"

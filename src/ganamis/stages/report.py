@@ -10,12 +10,16 @@ import pandas as pd
 
 from ganamis.contracts import TEST, UNASSIGNED
 from ganamis.data.batches import load_images
+from ganamis.extractors.candidates import FINGERPRINT, recipe_of
+from ganamis.extractors.importance import importances
 from ganamis.files import read_json, require, try_output, whole_folder
 from ganamis.params import ExtractorName, Params
 from ganamis.report import pictures, wording
 from ganamis.report.benchmark import degradation_chart, shown, table_rows
+from ganamis.report.networks import Trained, trained_rows
 from ganamis.report.page import Benchmark, Report, render
 from ganamis.report.parts import Group, Picture
+from ganamis.report.search_chart import AXES, search_chart
 from ganamis.stages.drawings import LINKAGE
 from ganamis.stages.lineage import read_steps
 from ganamis.stages.paths import (
@@ -26,6 +30,7 @@ from ganamis.stages.paths import (
     REPORT,
     SELECT,
     TRAIN,
+    TRIALS_FILE,
     Ingested,
     read_ingested,
 )
@@ -60,7 +65,8 @@ def report(params: Params) -> None:
             data_root=str(data.root),
             selection=selection,
             scores=scores,
-            training=_training_seconds(params),
+            trained=_trained(params, scores),
+            search_chart=read_searches(params),
             groups=groups,
             ari_chart=_ari_chart(scores),
             figures=_figures(selection, groups, data),
@@ -94,11 +100,36 @@ def _scores() -> pd.DataFrame:
         return pd.DataFrame()
 
 
-def _training_seconds(params: Params) -> dict[str, float]:
-    return {
-        name: read_json(TRAIN / name / "summary.json", stage="train")["seconds"]
+def _trained(params: Params, scores: pd.DataFrame) -> tuple[Trained, ...]:
+    summaries = [
+        (read_json(TRAIN / name / "summary.json", stage="train"), recipe_of(name))
         for name in params.architectures
-    }
+    ]
+    return trained_rows(summaries, scores)
+
+
+def read_searches(params: Params) -> Picture | None:
+    """What the networks' searches tried, by the recipe that has a depth to choose."""
+    tables = [
+        pd.read_csv(require(TRAIN / name / TRIALS_FILE, stage="train")).assign(architecture=network)
+        for name in params.architectures
+        for network, recipe in (recipe_of(name),)
+        if recipe == FINGERPRINT
+    ]
+    if not tables:
+        return None
+    trials = pd.concat(tables, ignore_index=True)
+    shares = importances(trials, ["architecture", *AXES], seed=params.seed)
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "searches.png"
+        search_chart(trials, shares, path)
+        return pictures.from_file(
+            path,
+            title="Where the fingerprint is read: what the searches tried",
+            alt=wording.searches(trials, shares),
+            caption="Each line is a trial of one network: its settings, and the mean ARI of the "
+            "development folds, one generator held out of each. Dotted trials were stopped early.",
+        )
 
 
 def _flat(decision: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -35,12 +35,11 @@ from ganamis.model.evaluation import search_objective
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.storage import save_model
 from ganamis.params import Params
-from ganamis.stages.paths import TRAIN, WORK, Ingested, read_ingested, settings_digest
+from ganamis.stages.paths import TRAIN, TRIALS_FILE, WORK, Ingested, read_ingested, settings_digest
 from ganamis.tracking import runs
 
 BATCH = 64  # images embedded at once
 LOGS = "logs"
-TRIALS_FILE = "trials.csv"
 MEASURED = ("development_accuracy", "learned", "images_per_second", "seconds")
 
 
