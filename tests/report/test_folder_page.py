@@ -38,6 +38,7 @@ def report() -> FolderReport:
         skipped=((HOSTILE, "is empty; copy the file again"),),
         skips=1,
         coloured=2,
+        window="lung (level -600, width 1500)",
         missing=("Run `ganamis benchmark`.",),
     )
 

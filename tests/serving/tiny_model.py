@@ -20,6 +20,7 @@ from ganamis.model.storage import save_model
 from ganamis.registry import versions
 from ganamis.tracking import runs
 from tests.builders import PARAMS, encode, noise, raw_png
+from tests.data.mutations import SEEDS, mutate
 
 SIZE = 64
 MARK = "LEAKMARK"  # sent in malformed requests; no answer may hold it
@@ -94,8 +95,9 @@ def malformed(count: int, *, seed: int) -> Iterator[Request]:
     bomb = raw_png(60000, 60000, depth=8, colour=2, scanlines=b"\0")
     good = request([png])
     junk: list[object] = [None, 1, 1e308, True, [], {}, [[MARK]], {"image": MARK}, MARK, "\ud800"]
+    files = [make() for format in SEEDS.values() for make in format]
     for index in range(count):
-        kind = index % 9
+        kind = index % 10
         if kind == 0:  # bytes of the JSON changed, cut or doubled
             body = bytearray(good)
             for _ in range(draw.randint(1, 5)):
@@ -145,5 +147,10 @@ def malformed(count: int, *, seed: int) -> Iterator[Request]:
                 params = {**params, draw.choice([MARK, "", "size", "seed"]): draw.choice(junk)}
             cells = [png, draw.choice([png, b"broken", good_image(5), bomb])]
             yield request(cells, params=params), json_type
+        elif kind == 8:  # files of every other format, whole or damaged
+            content = draw.choice(files)
+            if draw.random() < 0.8:
+                content = mutate(content, np.random.default_rng(index))
+            yield request([content, png], params={"together": draw.random() < 0.3}), json_type
         else:  # text that is no base64
             yield request([MARK + "!" * draw.randint(1, 9)]), json_type

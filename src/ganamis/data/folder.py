@@ -101,6 +101,14 @@ class ImageFolder:
         if offences:
             raise UserError(refusal(self.root, offences))
 
+    @property
+    def window(self) -> str:
+        """The window through which images were read, in words; empty where none needed one."""
+        window = self.reading.window
+        if not self.windowed or window is None:
+            return ""
+        return f"{window.name} (level {window.level:g}, width {window.width:g})"
+
     def whole(self, batches: Iterable[Batch]) -> Batch:
         """All that `stream` yields as one, ordered by id; of copies the first path is kept."""
         parts = list(batches)
@@ -119,11 +127,10 @@ class ImageFolder:
     def notes(self) -> list[str]:
         """Sentences on what was skipped and converted, for the person who asked."""
         notes = []
-        window = self.reading.window
-        if self.windowed and window is not None:
+        if self.window:
             notes.append(
                 f"{self.windowed} images of more than 8 bits were read through the window "
-                f"{window.name} (level {window.level:g}, width {window.width:g})"
+                f"{self.window}"
             )
         if self.coloured:
             notes.append(

@@ -15,7 +15,8 @@ class FolderReport:
     confidence: probability that the number is right; None where it is not known. conditions: kinds
     of processing and the share of the images that resemble them. doubts: the images that fit their
     cluster least; surest_doubt: even these almost certainly do. skipped: paths and reasons of the
-    first ones; skips: of how many. coloured: images of which the luma was taken. missing: what was
+    first ones; skips: of how many. coloured: images of which the luma was taken. window:
+    through which more than 8 bits were read, or empty. missing: what was
     not measured.
     """
 
@@ -37,6 +38,7 @@ class FolderReport:
     skipped: tuple[tuple[str, str], ...]
     skips: int
     coloured: int
+    window: str
     missing: tuple[str, ...]
 
     @property

@@ -86,6 +86,7 @@ def _report(answered: Answered) -> FolderReport:
         skipped=tuple(skipped[:SKIPPED]),
         skips=len(skipped),
         coloured=len(set(opened.coloured)),
+        window=opened.window,
         missing=folder_wording.missing(
             groups,
             given=answered.given,
