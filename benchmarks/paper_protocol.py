@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import keras
 import numpy as np
 from sklearn.cluster import KMeans
 from sklearn.metrics import adjusted_rand_score
@@ -22,11 +23,15 @@ from ganamis.contracts import Extractor, Reference
 from ganamis.data.content import content_descriptors
 from ganamis.data.labelled import LabelledImages, read_labelled
 from ganamis.extractors.accuracy import held_out_accuracy
-from ganamis.extractors.architectures import NETWORKS
-from ganamis.extractors.training import LOG_FILE, NetworkTrainer
+from ganamis.extractors.architectures import FEATURES, NETWORKS
+from ganamis.extractors.crops import take_views
+from ganamis.extractors.exported import export
+from ganamis.extractors.network import NetworkExtractor
+from ganamis.extractors.training import LOG_FILE, NetworkTrainer, settle
 from ganamis.model.backend import BackEnd
 from ganamis.params import PaperNetwork, Params, load_params
 
+BATCH = 16
 HELD_OUT = 4  # every so many-th development image of a generator is not trained on
 
 
@@ -53,6 +58,22 @@ def trained(
         held_out=held_out_rows(images.taught_generators),
         folder=folder,
     )
+
+
+def last_epoch(images: LabelledImages, *, crop: int, folder: Path) -> Extractor:
+    """The network after its last epoch, its batch normalisation's averages taken anew.
+
+    The validation loss that chooses a checkpoint is computed with averages that lag behind the
+    weights by hundreds of steps; this is what the weights themselves have learned.
+    """
+    (path,) = folder.glob("epoch-*.keras")
+    model = keras.saving.load_model(path)
+    trained_on = images.taught[~held_out_rows(images.taught_generators)]
+    mixed = np.random.default_rng(0).permutation(trained_on)
+    pixels = take_views(mixed, crop, 1)
+    settle(model, (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)))
+    features = keras.Model(model.inputs, model.get_layer(FEATURES).output)
+    return NetworkExtractor(export(features, batch=BATCH), crop=crop, views=1)
 
 
 def rows(images: LabelledImages, extractor: Extractor, params: Params) -> Iterator[tuple[str, str]]:
@@ -100,9 +121,12 @@ def main() -> None:
         images, given.network, params, crop=given.crop, epochs=given.epochs, folder=folder
     )
     made = len((folder / LOG_FILE).read_text(encoding="utf-8").splitlines()) - 1
-    print(f"\n| {given.network}, {given.crop} pixels, {made} epochs | |\n| --- | --- |")
-    for step, value in rows(images, extractor, params):
-        print(f"| {step} | {value} |", flush=True)
+    last = last_epoch(images, crop=given.crop, folder=folder)
+    for title, chosen in (("best validation loss", extractor), ("last epoch", last)):
+        print(f"\n| {given.network}, {given.crop} pixels, {made} epochs: {title} | |")
+        print("| --- | --- |")
+        for step, value in rows(images, chosen, params):
+            print(f"| {step} | {value} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support.ui import WebDriverWait
 
 from ganamis.tracking.runs import EXPERIMENT
-from ganamis.tracking.view import CHARTS, HEADLINE
+from ganamis.tracking.view import CHARTS, HEADLINE, SCORE, SEARCHED
 from tests.browser.conftest import ARCHITECTURES, ROOT
 
 PATIENCE = 60  # seconds
@@ -61,6 +61,15 @@ def test_the_charts_compare_ari_of_six_architectures(browser: Chrome, address: s
     )
     page = browser.find_element(By.TAG_NAME, "body").text
     assert sum(name in page for name in CHARTS) >= 4
+
+
+def test_the_search_is_seen_as_parallel_coordinates(browser: Chrome, address: str) -> None:
+    def axes(page: Chrome) -> set[str]:
+        found = page.find_elements(By.CSS_SELECTOR, ".parcoords svg text.label")
+        return {text.text for text in found}
+
+    _open(browser, address, "Search")
+    WebDriverWait(browser, PATIENCE).until(lambda page: {*SEARCHED, SCORE} <= axes(page))
 
 
 def test_the_registered_model_shows_its_champion(browser: Chrome, address: str) -> None:

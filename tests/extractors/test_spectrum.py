@@ -5,8 +5,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from ganamis.contracts import Embeddings
 from ganamis.errors import UserError
-from ganamis.extractors.fusion import Fusion
+from ganamis.extractors.fusion import Fusion, fuse
 from ganamis.extractors.spectrum import Spectrum, frequency_kernel
 
 SPECTRUM = Spectrum(grid=3, periods=(32, 16), threads=2)
@@ -78,6 +79,24 @@ def test_fusion_keeps_views_together_and_balances_the_parts(tmp_path: Path) -> N
     assert np.isclose(first.var(axis=0).sum(), second.var(axis=0).sum(), rtol=1e-3)
     with pytest.raises(ValueError, match="views"):
         Fusion((parts[0], SPECTRUM), (1.0, 1.0))
+
+
+def test_fused_embeddings_are_joined_by_image_and_balanced() -> None:
+    random = np.random.default_rng(0)
+    ids = np.array(list("dacb"))
+    loud, soft = 100 * random.normal(size=(4, 2 * 3)), random.normal(size=(4, 2 * 5))
+    shuffled = random.permutation(4)
+    first = Embeddings(ids, loud.astype(np.float32), 2)
+    second = Embeddings(ids[shuffled], soft[shuffled].astype(np.float32), 2)
+    fused = fuse([first, second])
+    views = fused.features.reshape(4, 2, 8)
+    assert fused.ids.tolist() == ids.tolist() and fused.views == 2
+    for part, given in ((views[..., :3], loud), (views[..., 3:], soft)):
+        ratio = part.reshape(4, -1) / given
+        np.testing.assert_allclose(ratio, ratio[0, 0], rtol=1e-5)
+        assert np.isclose(part.var(axis=0).sum(), 1.0, rtol=1e-4)
+    with pytest.raises(ValueError, match="views"):
+        fuse([first, Embeddings(ids, loud.astype(np.float32), 3)])
 
 
 def test_save_and_load(tmp_path: Path) -> None:

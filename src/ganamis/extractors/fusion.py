@@ -1,14 +1,32 @@
 """Several extractors as one: each view of an image carries the features of all of them."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ganamis.contracts import Extractor
+from ganamis.contracts import Embeddings, Extractor
 from ganamis.files import write_json
 
 FUSION_FILE = "fusion.json"
+
+
+def fuse(parts: Sequence[Embeddings]) -> Embeddings:
+    """Embeddings of the same images by several extractors that have the same views, as one.
+
+    As in `Fusion`, every part brings the same total variance; the within-generator covariance of
+    all parts together whitens them.
+    """
+    ids, views = parts[0].ids, parts[0].views
+    if any(part.views != views for part in parts):
+        raise ValueError(f"fuse: parts with {sorted({part.views for part in parts})} views")
+    split = []
+    for part in parts:
+        features = part.select(ids)
+        scale = np.sqrt(features.var(axis=0).sum()) or np.float32(1.0)
+        split.append(features.reshape(len(ids), views, -1) / scale)
+    return Embeddings(ids, np.concatenate(split, axis=2).reshape(len(ids), -1), views)
 
 
 @dataclass(frozen=True)

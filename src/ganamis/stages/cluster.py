@@ -13,6 +13,8 @@ from ganamis.clustering.methods import CLUSTERERS, DENSITY, RAW, partition
 from ganamis.clustering.scores import score
 from ganamis.contracts import TEST, Embedded, Embeddings, Fold, Reference
 from ganamis.data.content import CONTENT
+from ganamis.extractors.candidates import FINGERPRINT, recipe_of
+from ganamis.extractors.fusion import fuse
 from ganamis.files import read_json, require, try_output, whole_folder, write_json
 from ganamis.model.answer import Attribution
 from ganamis.model.backend import BackEnd
@@ -23,6 +25,7 @@ from ganamis.stages.drawings import draw
 from ganamis.stages.paths import CLUSTER, TRAIN, Ingested, read_ingested
 from ganamis.tracking import runs
 
+ENSEMBLE = "ensemble"  # of the networks that have learned: shown beside them, never selected
 MODES = {"known": True, "unknown": False}
 
 
@@ -68,7 +71,8 @@ def cluster(params: Params) -> None:
     ) as run:
         runs.log_data(data.manifest, data.root, data.digest, split=TEST)
         development = _development_scores(data, params)
-        names = [*params.architectures, CONTENT]
+        beside = [ENSEMBLE, CONTENT] if len(members(params)) > 1 else [CONTENT]
+        names = [*params.architectures, *beside]
         clustered = {
             name: _clustered(name, data, params) for name in track(names, description="Clustering")
         }
@@ -148,11 +152,25 @@ def _clustered(name: str, data: Ingested, params: Params) -> Clustered:
 
 def _embedded(name: str, data: Ingested, params: Params) -> tuple[Embeddings, BackEnd]:
     """All embeddings of an extractor, and the back end that development taught."""
-    if name != CONTENT:
+    if name not in (ENSEMBLE, CONTENT):
         return read_embeddings(name), load_backend(TRAIN / name / "model")
-    features = data.content.select(data.development["id"].to_numpy(dtype=str))
-    reference = Reference(features, data.development["generator"].to_numpy(dtype=str))
-    return data.content, BackEnd.fit(reference, settings=params.model, seed=params.seed).named()
+    stored = data.content
+    if name == ENSEMBLE:
+        stored = fuse([read_embeddings(member) for member in members(params)])
+    features = stored.select(data.development["id"].to_numpy(dtype=str))
+    generators = data.development["generator"].to_numpy(dtype=str)
+    reference = Reference(features, generators, views=stored.views)
+    return stored, BackEnd.fit(reference, settings=params.model, seed=params.seed).named()
+
+
+def members(params: Params) -> list[str]:
+    """The networks that have learned, by accuracy on development: the ensemble of them all."""
+    return [
+        name
+        for name in params.architectures
+        if recipe_of(name)[1] == FINGERPRINT
+        and read_json(TRAIN / name / "summary.json", stage="train")["learned"]
+    ]
 
 
 def _test_scores(clustered: dict[str, Clustered], data: Ingested, params: Params) -> pd.DataFrame:

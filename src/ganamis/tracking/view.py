@@ -35,11 +35,18 @@ def _view(
     columns: Sequence[str],
     charts: Sequence[Mapping[str, Any]],
     sections: Mapping[str, str],
+    columns_in_row: int = 2,
 ) -> str:
-    """A view as the UI stores it."""
+    """A view as the UI stores it; columns_in_row: charts side by side."""
     shown = [{"isGenerated": True, "deleted": False, **chart} for chart in charts]
     titled = [
-        {"uuid": key, "name": title, "display": True, "isReordered": False, "columns": 2}
+        {
+            "uuid": key,
+            "name": title,
+            "display": True,
+            "isReordered": False,
+            "columns": columns_in_row,
+        }
         for key, title in sections.items()
     ]
     return json.dumps(
@@ -95,6 +102,7 @@ def _search() -> str:
         columns=columns,
         charts=[chart],
         sections={"search": "Search of the six networks, open-world ARI on development"},
+        columns_in_row=1,
     )
 
 
