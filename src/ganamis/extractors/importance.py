@@ -24,6 +24,7 @@ def importances(trials: pd.DataFrame, names: list[str], *, seed: int) -> dict[st
     if len(trials) < LEAST_TRIALS or trials["development_ari"].nunique() < 2:
         return {}
     distributions = {name: _distribution(trials[name]) for name in names}
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(direction="maximize")
     for row in trials.to_dict("records"):
         params = {name: _plain(row[name]) for name in names}
