@@ -4,7 +4,7 @@ Architectures and preprocessing follow section 4 of Upganlawar, Lad and Desai (C
 paper 163). Each network contains its own preprocessing, so that raw gray levels go in.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -156,15 +156,21 @@ def build_trunk(name: str, *, crop: int, depth: int, weights: str) -> "keras.Mod
     return Model(pixels, ops.concatenate([mean, deviation], axis=1), name=f"{name}_{depth}")
 
 
-def set_momentum(model: "keras.Model", momentum: float) -> None:
-    """Let batch normalisation's moving averages forget at the rate `momentum`."""
+def normalisations(model: "keras.Model") -> "Iterator[keras.layers.BatchNormalization]":
+    """The layers of batch normalisation, those of inner models too."""
     from keras import Model, layers
 
     for layer in model.layers:
         if isinstance(layer, Model):
-            set_momentum(layer, momentum)
+            yield from normalisations(layer)
         elif isinstance(layer, layers.BatchNormalization):
-            layer.momentum = momentum
+            yield layer
+
+
+def set_momentum(model: "keras.Model", momentum: float) -> None:
+    """Let batch normalisation's moving averages forget at the rate `momentum`."""
+    for layer in normalisations(model):
+        layer.momentum = momentum
 
 
 def _custom_cnn(*, crop: int, weights: str) -> "keras.Model":

@@ -1,6 +1,6 @@
 """A network as OpenVINO runs it: written by Keras' own export, opened without TensorFlow.
 
-More than twice as fast as Keras' `predict` on the same layers: benchmarks/embedding_speed.py.
+Its speed beside Keras' `predict` on the same layers: benchmarks/embedding_speed.py, docs/paper.md.
 """
 
 import os
