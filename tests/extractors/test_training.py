@@ -47,7 +47,7 @@ def trainer(*, epochs: int, patience: int = 50) -> NetworkTrainer:
         name="custom_cnn",
         network=PaperNetwork(weights="none", crop=32),
         training=Training(
-            epochs=epochs, search_epochs=1, batch_size=4, patience=patience, momentum=0.9
+            trials=1, epochs=epochs, search_epochs=1, batch_size=4, patience=patience, momentum=0.9
         ),
         seed=11,
     )
