@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 import numpy as np
@@ -13,6 +14,12 @@ from ganamis.report.figures import STYLE, mark
 
 AXES = ("depth", "loss", "crop", "learning_rate")
 TITLES = {"depth": "stride", "loss": "loss", "crop": "crop", "learning_rate": "learning rate"}
+MARK: Any = {
+    "ha": "right",
+    "va": "center",
+    "fontsize": 9,
+    "bbox": {"facecolor": "white", "edgecolor": "none", "pad": 1},
+}
 SPREAD = 0.07  # of an axis, by which lines through one of its marks are fanned out
 
 
@@ -71,12 +78,12 @@ def _places(axes: Axes, at: int, column: pd.Series, name: str) -> np.ndarray:
         values = np.log10(column.to_numpy(dtype=float))
         low, high = values.min(), values.max()
         for place, value in ((0.0, low), (1.0, high)):
-            axes.text(at - 0.04, place, f"{10**value:.0e}", ha="right", va="center", fontsize=9)
+            axes.text(at - 0.04, place, f"{10**value:.0e}", **MARK)
         return (values - low) / ((high - low) or 1.0)
     known = sorted(set(column))
     steps = np.linspace(0, 1, len(known)) if len(known) > 1 else np.array([0.5])
     for place, value in zip(steps, known, strict=True):
         shown = value if isinstance(value, str) else f"{value:g}"
-        axes.text(at - 0.04, place, shown, ha="right", va="center", fontsize=9)
+        axes.text(at - 0.04, place, shown, **MARK)
     fan = np.linspace(-SPREAD / 2, SPREAD / 2, len(column))
     return np.array([steps[known.index(value)] for value in column]) + fan
