@@ -331,6 +331,20 @@ class SimulatedWorld(Strict):
     bank: int = Field(ge=8)
 
 
+class SearchLessons(Strict):
+    """What `teach-search` learns from: draws of simulated folders; see model/drawing.py.
+
+    draws: of each round. counted: draws whose numbers of generators are judged. held_out: draws
+    of the held-out world, for the figures on the card.
+    """
+
+    world: SimulatedWorld
+    rounds: int = Field(ge=1)
+    draws: int = Field(ge=8)
+    counted: int = Field(ge=8)
+    held_out: int = Field(ge=8)
+
+
 class Simulated(Strict):
     """The network taught on simulated generators; see extractors/simulated_training.py.
 
@@ -341,6 +355,7 @@ class Simulated(Strict):
 
     teaching: SimulatedWorld
     held_out: SimulatedWorld
+    search: SearchLessons
     channels: list[int] = Field(min_length=1)
     sizes: list[int] = Field(min_length=1)
     strides: list[int] = Field(min_length=1)

@@ -7,7 +7,7 @@ import pytest
 from scipy.special import expit
 
 from ganamis.clustering.evidence import NAMES, Scene
-from ganamis.clustering.lessons import Lessons, novice, teach, verdict
+from ganamis.clustering.lessons import Lessons, novice, teach_cuts, teach_doubts, verdict
 from ganamis.clustering.open_world import OpenWorld, discover
 from ganamis.clustering.same_or_another import Logistic, SameOrAnother, shipped_test
 
@@ -55,7 +55,8 @@ def test_regression_is_the_formula_it_stands_for() -> None:
 
 
 def test_lessons_teach_and_what_was_taught_is_kept(tmp_path: Path) -> None:
-    learned = teach(drawn, SETTINGS, rounds=[range(16), range(20, 36)], counted=range(40, 60))
+    cut = teach_cuts(drawn, SETTINGS, rounds=[range(16), range(20, 36)])
+    learned = SameOrAnother(cut, teach_doubts(drawn, SETTINGS, cut, numbers=range(40, 60)))
     right = 0
     for number in range(100, 108):
         scene, generators = drawn(number)

@@ -5,14 +5,14 @@ and whether it passes between generators. The search then goes over further draw
 learned, since its own mistakes are the lessons it needs.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
 import numpy as np
 
 from ganamis.clustering.evidence import NAMES, Scene
 from ganamis.clustering.open_world import OpenWorld, Search, small_matrices
-from ganamis.clustering.same_or_another import Logistic, SameOrAnother
+from ganamis.clustering.same_or_another import Logistic
 
 CLEAN_CUT, WRONG_CUT = 0.15, 0.4  # share of the smaller part on the wrong side: up to, from
 CUT_STRENGTH, COUNT_STRENGTH = 0.05, 0.05
@@ -80,15 +80,12 @@ def novice() -> Logistic:
     return Logistic(tuple(centre), (1.0,) * dimensions, tuple(weights), 0.0)
 
 
-def teach(
-    draw: Draw, settings: OpenWorld, *, rounds: Sequence[range], counted: range
-) -> SameOrAnother:
-    """Learn both regressions.
+def teach_cuts(draw: Draw, settings: OpenWorld, *, rounds: Iterable[Iterable[int]]) -> Logistic:
+    """Learn whether two groups are two generators.
 
     Args:
         rounds: numbers of the draws of each round; every round starts from what the ones before
-            have taught. counted: numbers of the draws on which the numbers found are judged,
-            none of them in `rounds`.
+            have taught.
     """
     lessons, test = Lessons(), novice()
     with small_matrices():
@@ -97,17 +94,25 @@ def teach(
                 scene, generators = draw(number)
                 Search(scene, test, settings, witness=lessons.witness(generators)).groups()
             test = lessons.learned()
-        return SameOrAnother(test, _learn_doubts(draw, settings, test, counted))
+    return test
 
 
-def _learn_doubts(draw: Draw, settings: OpenWorld, test: Logistic, numbers: range) -> Logistic:
+def teach_doubts(
+    draw: Draw, settings: OpenWorld, test: Logistic, *, numbers: Iterable[int]
+) -> Logistic:
+    """Learn how often a number of generators is right, given its `doubts`.
+
+    Args:
+        draw: of other generators than those that taught `test`.
+    """
     doubts, right = [], []
-    for number in numbers:
-        scene, generators = draw(number)
-        search = Search(scene, test, settings)
-        groups = search.groups()
-        doubts.append(search.doubts(groups))
-        right.append(len(groups) == len(np.unique(generators)))
+    with small_matrices():
+        for number in numbers:
+            scene, generators = draw(number)
+            search = Search(scene, test, settings)
+            groups = search.groups()
+            doubts.append(search.doubts(groups))
+            right.append(len(groups) == len(np.unique(generators)))
     return Logistic.fit(
         np.stack(doubts), np.array(right), np.ones(len(right)), strength=COUNT_STRENGTH
     )

@@ -158,6 +158,14 @@ def match(
     return Space(whitening, whitening.transform(points), matched.weights, matched.conditions)
 
 
+def scene_of(batch: Embedded, space: Space) -> tuple[Scene, np.ndarray]:
+    """A batch as the open-world search sees it, and the order `[N]` of its images: by id."""
+    order = np.argsort(batch.ids, kind="stable")
+    views = space.whitening.transform(batch.by_view[order])
+    points, content = space.points[order], batch.content[order]
+    return Scene.of(points, views, content, space.conditions[order]), order
+
+
 def partition(
     name: str,
     batch: Embedded,
@@ -179,13 +187,11 @@ def partition(
         raise UserError(f"{count} clusters of {size} images; expected 1 to {size}")
     if size == 1:  # HDBSCAN and mixtures want two
         return Partition(space, np.zeros(1, dtype=int))
-    order = np.argsort(batch.ids, kind="stable")
-    points = space.points[order]
     labels = np.empty(size, dtype=int)
     if name == OPEN_WORLD:
-        views = space.whitening.transform(batch.by_view[order])
+        scene, order = scene_of(batch, space)
         discovered = discover(
-            Scene.of(points, views, batch.content[order], space.conditions[order]),
+            scene,
             shipped_test(),
             OpenWorld(**settings.open_world.search.model_dump()),
             count=count,
@@ -193,6 +199,8 @@ def partition(
         )
         labels[order] = discovered.labels
         return Partition(space, labels, discovered.confidence)
+    order = np.argsort(batch.ids, kind="stable")
+    points = space.points[order]
     if name == DENSITY:
         found = _dense(points, count)
     else:

@@ -12,12 +12,14 @@ import numpy as np
 from ganamis.contracts import Extractor, view_means
 from ganamis.data.degradations import degrade
 from ganamis.files import whole_file
+from ganamis.simulation.postprocessing import draw_process, shifted, unprocessed
 from ganamis.simulation.world import World
 
 AXES_FILE, PART = "axes.npz", "part"
 SHRINKAGE = 0.05  # of the within-generator covariance towards its diagonal
 STEADY = 0.3  # between-generator variance, in units of that within, at which an axis counts half
 DIRECTIONS = 200  # of largest variance, among which axes are sought
+UNPROCESSED = 0.4  # of the images that teach
 
 
 @dataclass(frozen=True)
@@ -68,25 +70,31 @@ def learn(
 ) -> Discriminant:
     """Learn the axes.
 
+    Every image that teaches is shifted, so that the place of a generator's grid counts as what
+    varies inside it, and most are processed, each in its own way.
+
     Args:
-        worlds: generators that teach. images: of each, half of them degraded.
-        dimensions: axes kept.
+        worlds: generators that teach. images: of each. dimensions: axes kept.
     """
-    half = images // 2
-    features = np.concatenate(
-        [
-            np.concatenate(
-                [
-                    generator_features(extractor, world.images[:, :half], "clean", seed=seed),
-                    generator_features(extractor, world.images[:, half:images], "mix", seed=seed),
-                ],
-                axis=1,
-            )
-            for world in worlds
-        ]
-    )
-    centre, axes = discriminant_axes(features, dimensions=dimensions)
+    features = [
+        view_means(
+            extractor.embed(_varied(world.images[row, :images], (seed, number, row))),
+            extractor.views,
+        )
+        for number, world in enumerate(worlds)
+        for row in range(len(world.images))
+    ]
+    centre, axes = discriminant_axes(np.stack(features).astype(np.float64), dimensions=dimensions)
     return Discriminant(extractor, centre, axes)
+
+
+def _varied(images: np.ndarray, seed: tuple[int, ...]) -> np.ndarray:
+    random = np.random.default_rng(seed)
+    varied = []
+    for image in images:
+        process = unprocessed if random.random() < UNPROCESSED else draw_process(random)
+        varied.append(process(shifted(np.asarray(image), random), random))
+    return np.stack(varied)
 
 
 def discriminant_axes(features: np.ndarray, *, dimensions: int) -> tuple[np.ndarray, np.ndarray]:

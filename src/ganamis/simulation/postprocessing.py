@@ -10,6 +10,7 @@ import numpy as np
 from PIL import Image, ImageFilter
 from scipy import ndimage
 
+REACH = 15  # pixels of the largest shift
 Process = Callable[[np.ndarray, np.random.Generator], np.ndarray]
 KERNELS = (
     Image.Resampling.BILINEAR,
@@ -112,3 +113,11 @@ def draw_process(random: np.random.Generator) -> Process:
 def unprocessed(image: np.ndarray, _: np.random.Generator) -> np.ndarray:
     """No post-processing."""
     return image
+
+
+def shifted(image: np.ndarray, random: np.random.Generator) -> np.ndarray:
+    """Shifted by up to `REACH` pixels each way, mirrored where nothing comes in."""
+    height, width = image.shape
+    down, right = random.integers(2 * REACH + 1, size=2)
+    padded = np.pad(image, REACH, mode="symmetric")
+    return padded[down : down + height, right : right + width]

@@ -34,8 +34,8 @@ def train_simulated(params: Params) -> None:
     """Go on from `work/simulated` and write the network into the package."""
     numbers = params.simulated
     folder = WORK / "simulated"
-    teaching = _world(folder / "teaching", numbers.teaching, seed=params.seed, kept_out=False)
-    held_out = _world(folder / "held-out", numbers.held_out, seed=params.seed + 1, kept_out=True)
+    teaching = simulated_world(folder / "teaching", numbers.teaching, seed=params.seed, kept_out=False)
+    held_out = simulated_world(folder / "held-out", numbers.held_out, seed=params.seed + 1, kept_out=True)
     plan = training_plan(params)
     trainer = Trainer(plan, seed=params.seed, folder=folder / "training")
 
@@ -120,7 +120,7 @@ def _stride(plan: TrainingPlan) -> int:
     return max(1, plan.steps // plan.every // JUDGED)
 
 
-def _world(folder: Path, numbers: SimulatedWorld, *, seed: int, kept_out: bool) -> World:
+def simulated_world(folder: Path, numbers: SimulatedWorld, *, seed: int, kept_out: bool) -> World:
     if not (folder / "world.json").exists():
         print(f"Drawing {numbers.generators} generators into '{folder}'.", flush=True)
         bank = draw_bank(numbers.bank, seed=seed)
