@@ -94,6 +94,15 @@ def train_simulated() -> None:
 
 
 @app.command()
+def teach_search() -> None:
+    """Learn from simulated generators when a group is two, and how sure a number is (an hour)."""
+    from ganamis.params import load_params
+    from ganamis.stages.teach_search import teach_search
+
+    teach_search(load_params())
+
+
+@app.command()
 def ingest() -> None:
     """Check the data set and write its manifest."""
     from ganamis.params import load_params

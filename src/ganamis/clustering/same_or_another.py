@@ -3,10 +3,12 @@
 So is how sure the number of generators is. Nothing here was settled on an image of a real one.
 """
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -83,8 +85,9 @@ class SameOrAnother:
         """Probability that the number is right, from `open_world.doubts`."""
         return float(expit(self.count.log_odds(doubts[None])[0]))
 
-    def save(self, path: Path) -> None:
-        write_json(path, asdict(self))
+    def save(self, path: Path, *, card: Mapping[str, Any] = MappingProxyType({})) -> None:
+        """Write it, and a card that says how it came to be."""
+        write_json(path, {**asdict(self), "card": dict(card)})
 
     @classmethod
     def load(cls, path: Path) -> "SameOrAnother":
@@ -97,7 +100,12 @@ def _logistic(stored: dict[str, Any]) -> Logistic:
     return Logistic(**lists, intercept=stored["intercept"])
 
 
+def shipped_file() -> Path:
+    """Where what comes with the package lies: beside this file."""
+    return Path(str(resources.files("ganamis.clustering").joinpath(SHIPPED)))
+
+
 @lru_cache(maxsize=1)
 def shipped_test() -> SameOrAnother:
-    """What comes with the package."""
-    return SameOrAnother.load(Path(str(resources.files("ganamis.clustering").joinpath(SHIPPED))))
+    """What comes with the package; `ganamis teach-search` makes it."""
+    return SameOrAnother.load(shipped_file())

@@ -1,6 +1,6 @@
 """`benchmark`: the model on labelled folders, clean and degraded, known and unknown generators."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -15,7 +15,9 @@ from ganamis.data.degradations import MIX, TAUGHT, UNTAUGHT, degrade
 from ganamis.data.labelled import LabelledImages, read_labelled
 from ganamis.errors import UserError
 from ganamis.files import try_output, whole_file
+from ganamis.model.backend import BackEnd
 from ganamis.model.catalogue import taught, without_trace
+from ganamis.model.embedding import embed_images
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import Params
 from ganamis.registry.choice import choose_model
@@ -30,12 +32,15 @@ NOTHING, SOME = "nothing known", "development known"
 
 
 @dataclass(frozen=True)
-class _Case:
-    """A folder and a model that is asked about it. name: of both, as scores call them."""
+class _Folder:
+    """A labelled folder and the back ends that are asked about it.
 
-    name: str
+    cases: by the name that scores call them. All are in the basis of `model`.
+    """
+
     images: LabelledImages
     model: FingerprintModel
+    cases: Mapping[str, BackEnd]
 
 
 def benchmark(
@@ -70,7 +75,7 @@ def benchmark(
     ]
     sets = [read_labelled(folder) for folder in folders]
     chosen = choose_model(model)
-    cases = [case for images in sets for case in _cases(images, chosen.model)]
+    asked = [_asked(images, chosen.model) for images in sets]
     with runs.stage_run(
         "benchmark",
         name=f"benchmark {', '.join(folder.name for folder in folders)}",
@@ -83,7 +88,7 @@ def benchmark(
         },
         tags={},
     ):
-        scores = pd.DataFrame(_scores(cases, named, range(params.seed, params.seed + seeds)))
+        scores = pd.DataFrame(_scores(asked, named, range(params.seed, params.seed + seeds)))
         figure, table = out.with_suffix(".png"), out.with_suffix(".csv")
         with whole_file(table) as temporary:
             scores.to_csv(temporary, index=False, float_format="%.6f")
@@ -97,47 +102,49 @@ def benchmark(
     print(out.read_text(encoding="utf-8"))
 
 
-def _cases(images: LabelledImages, model: FingerprintModel) -> Iterator[_Case]:
+def _asked(images: LabelledImages, model: FingerprintModel) -> _Folder:
     present = sorted({*images.generators.tolist(), *images.taught_generators.tolist()})
     left_out = without_trace(model, [name for name in present if name in model.known])
-    yield _Case(f"{images.name} - {NOTHING}", images, left_out)
+    cases = {f"{images.name} - {NOTHING}": left_out.backend}
     if len(images.taught):
         wiser = taught(left_out, images.taught, images.taught_generators)
-        yield _Case(f"{images.name} - {SOME}", images, wiser)
+        cases[f"{images.name} - {SOME}"] = wiser.backend
+    return _Folder(images, left_out, cases)
 
 
 def _scores(
-    cases: Sequence[_Case], conditions: Sequence[str], seeds: Sequence[int]
+    folders: Sequence[_Folder], conditions: Sequence[str], seeds: Sequence[int]
 ) -> Iterator[dict[str, object]]:
     with Progress() as progress:
-        bar = progress.add_task("Benchmark", total=len(cases) * len(seeds) * len(conditions))
-        for case in cases:
+        bar = progress.add_task("Benchmark", total=len(folders) * len(seeds) * len(conditions))
+        for folder in folders:
             for seed in seeds:
                 for condition in conditions:
-                    progress.update(bar, description=f"{case.name}, {condition}, seed {seed}")
-                    yield from _condition(case, condition, seed=seed)
+                    name = folder.images.name
+                    progress.update(bar, description=f"{name}, {condition}, seed {seed}")
+                    yield from _condition(folder, condition, seed=seed)
                     progress.advance(bar)
 
 
-def _condition(case: _Case, condition: str, *, seed: int) -> Iterator[dict[str, object]]:
+def _condition(folder: _Folder, condition: str, *, seed: int) -> Iterator[dict[str, object]]:
     """Scores of all images of a folder under one condition; of subsets too, where it is clean."""
-    degraded = degrade(case.images.images, condition, seed=seed + 1)
-    batch = case.model.embed(degraded)
-    truth = case.images.generators
+    degraded = degrade(folder.images.images, condition, seed=seed + 1)
+    batch = embed_images(folder.model, degraded)
+    truth = folder.images.generators
     row: dict[str, object] = {"condition": condition, "seed": seed}
-    for clusterer in (OPEN_WORLD, *BASELINES):
-        yield from _both_modes(case, batch, truth, row, clusterer)
-    if condition == CLEAN:
-        for name, rows in _subsets(truth, seed=seed):
-            part = {**row, "condition": name}
-            yield from _both_modes(case, batch.rows(rows), truth[rows], part, OPEN_WORLD)
+    for name, backend in folder.cases.items():
+        for clusterer in (OPEN_WORLD, *BASELINES):
+            yield from _both_modes(name, replace(backend, clusterer=clusterer), batch, truth, row)
+        if condition == CLEAN:
+            for subset, rows in _subsets(truth, seed=seed):
+                part = {**row, "condition": subset}
+                yield from _both_modes(name, backend, batch.rows(rows), truth[rows], part)
 
 
 def _both_modes(
-    case: _Case, batch: Embedded, truth: np.ndarray, row: dict[str, object], clusterer: str
+    name: str, backend: BackEnd, batch: Embedded, truth: np.ndarray, row: dict[str, object]
 ) -> Iterator[dict[str, object]]:
     """One row with the number found out and, where the clusterer takes it, one with it given."""
-    backend = replace(case.model.backend, clusterer=clusterer)
     generators = len(set(truth.tolist()))
     for mode, count in (("unknown", None), ("known", generators)):
         try:
@@ -145,7 +152,7 @@ def _both_modes(
         except UserError:
             continue
         yield {
-            "series": f"{case.name} - {clusterer} - number {mode}",
+            "series": f"{name} - {backend.clusterer} - number {mode}",
             **row,
             "ari": adjusted_rand_score(truth, labels),
             "found": len(set(labels.tolist()) - {UNASSIGNED}),

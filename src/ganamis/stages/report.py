@@ -15,7 +15,7 @@ from ganamis.extractors.importance import importances
 from ganamis.files import read_json, require, try_output, whole_folder
 from ganamis.params import ExtractorName, Params
 from ganamis.report import pictures, wording
-from ganamis.report.benchmark import degradation_chart, shown, table_rows
+from ganamis.report.benchmark import columns, degradation_chart, table_rows
 from ganamis.report.networks import Trained, trained_rows
 from ganamis.report.page import Benchmark, Report, render
 from ganamis.report.parts import Group, Picture
@@ -275,7 +275,7 @@ def read_benchmark(table: Path) -> Benchmark | None:
         file=str(table),
         md5=hashlib.md5(table.read_bytes(), usedforsecurity=False).hexdigest(),
         seeds=int(scores["seed"].nunique()),
-        columns=tuple(shown(scores)),
+        columns=tuple(columns(scores)),
         rows=tuple(table_rows(scores)),
         chart=chart,
     )

@@ -14,18 +14,24 @@ from ganamis.zoo.generators import GENERATORS
 from ganamis.zoo.sampling import sample_images
 
 
-def ship(params: Params) -> None:
-    """Draw images of every generator of the zoo, fit the model and put it into the package."""
+def drawn_zoo(params: Params) -> tuple[np.ndarray, np.ndarray]:
+    """Images `[N, H, W]` uint8 of every generator of the zoo, and their names `[N]`."""
     numbers = params.ship
     drawn = {
         name: sample_images(name, numbers.images, seed=params.seed + place)
         for place, name in enumerate(track(sorted(GENERATORS), description="Drawing"))
     }
+    return np.concatenate(list(drawn.values())), np.repeat(list(drawn), numbers.images)
+
+
+def ship(params: Params) -> None:
+    """Draw images of every generator of the zoo, fit the model and put it into the package."""
+    images, names = drawn_zoo(params)
     conditions = (CLEAN, *params.active.degradations)
     model = fit_on_images(
         shipped_fingerprint(),
-        np.concatenate(list(drawn.values())),
-        np.repeat(list(drawn), numbers.images),
+        images,
+        names,
         conditions=conditions,
         settings=params.model,
         seed=params.seed,
@@ -33,8 +39,8 @@ def ship(params: Params) -> None:
     with whole_folder(shipped_folder()) as folder:
         save_model(model, folder)
         card = {
-            "generators": list(drawn),
-            "images_of_each": numbers.images,
+            "generators": sorted(GENERATORS),
+            "images_of_each": params.ship.images,
             "conditions": conditions,
             "seed": params.seed,
             "command": "python -m ganamis ship",

@@ -34,10 +34,14 @@ def train_simulated(params: Params) -> None:
     """Go on from `work/simulated` and write the network into the package."""
     numbers = params.simulated
     folder = WORK / "simulated"
-    teaching = simulated_world(folder / "teaching", numbers.teaching, seed=params.seed, kept_out=False)
-    held_out = simulated_world(folder / "held-out", numbers.held_out, seed=params.seed + 1, kept_out=True)
+    teaching = simulated_world(
+        folder / "teaching", numbers.teaching, seed=params.seed, kept_out=False
+    )
+    held_out = simulated_world(
+        folder / "held-out", numbers.held_out, seed=params.seed + 1, kept_out=True
+    )
     plan = training_plan(params)
-    trainer = Trainer(plan, seed=params.seed, folder=folder / "training")
+    trainer = Trainer(plan, seed=seed, folder=folder / "training")
 
     def report(step: int, loss: float) -> None:
         network = SimulatedNetwork(plan.shape, tuple(trainer.averaged))
@@ -121,6 +125,7 @@ def _stride(plan: TrainingPlan) -> int:
 
 
 def simulated_world(folder: Path, numbers: SimulatedWorld, *, seed: int, kept_out: bool) -> World:
+    """The world in `folder`, drawn where it is not there yet."""
     if not (folder / "world.json").exists():
         print(f"Drawing {numbers.generators} generators into '{folder}'.", flush=True)
         bank = draw_bank(numbers.bank, seed=seed)

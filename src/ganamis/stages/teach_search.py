@@ -3,8 +3,8 @@
 What is learned ships with the package; it is not part of the default pipeline.
 """
 
+import hashlib
 from collections.abc import Iterable, Iterator
-from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -12,14 +12,15 @@ from rich.progress import track
 from sklearn.metrics import adjusted_rand_score
 
 from ganamis.clustering.lessons import teach_cuts, teach_doubts
-from ganamis.clustering.open_world import OpenWorld, discover
+from ganamis.clustering.open_world import OpenWorld, discover, small_matrices
 from ganamis.clustering.same_or_another import SameOrAnother, shipped_file
 from ganamis.contracts import CLEAN, Embedded, Reference
 from ganamis.data.content import content_descriptors
-from ganamis.data.degradations import degrade
+from ganamis.data.degradations import MIX, degrade
+from ganamis.data.prefetch import CORES, ahead
 from ganamis.extractors.fusion import Fusion
 from ganamis.extractors.loading import shipped_fingerprint
-from ganamis.files import write_json
+from ganamis.files import whole_file
 from ganamis.model.backend import BackEnd
 from ganamis.model.catalogue import refer
 from ganamis.model.drawing import REPEATED, Draws, WorldSeen
@@ -30,7 +31,7 @@ from ganamis.stages.paths import WORK
 from ganamis.stages.ship import drawn_zoo
 from ganamis.stages.simulated import simulated_world
 
-CONDITIONS = (CLEAN, "jpeg90", "jpeg75", "noise1", "resize75")
+CONDITIONS = (CLEAN, "jpeg90", "jpeg75", "noise1", "resize75", MIX)
 SUBJECTS, COPIES = 20, 3  # of the repeated images of a generator
 # Back ends that see the world: parts of the fingerprint (network, statistics, spectrum), the
 # zoo's generators that taught them (None: all), and how often they are drawn.
@@ -71,7 +72,7 @@ def teach_search(params: Params) -> None:
         "numbers": numbers.model_dump(),
         "held_out": _judged(test, settings, extractor, backends, params),
     }
-    write_json(shipped_file(), {**asdict(test), "card": card})
+    test.save(shipped_file(), card=card)
     print(f"Wrote '{shipped_file()}': {card['held_out']}")
 
 
@@ -112,8 +113,10 @@ def _seen(
         np.tile(np.repeat(np.arange(subjects), COPIES), count),
     )
     rows = {name: repeated if name == REPEATED else plain for name in (*CONDITIONS, REPEATED)}
+    # Another extractor, other features.
+    key = hashlib.sha256(extractor.embed(world.images[0, :1]).tobytes()).hexdigest()[:8]
     stored = {
-        name: _features(world, extractor, *place, name, folder / f"{name}.npz", seed=seed)
+        name: _features(world, extractor, place, name, folder / f"{name}-{key}.npz", seed=seed)
         for name, place in rows.items()
     }
     return [
@@ -134,30 +137,41 @@ def _seen(
 def _features(
     world: World,
     extractor: Fusion,
-    generators: np.ndarray,
-    subjects: np.ndarray,
+    place: tuple[np.ndarray, np.ndarray],
     condition: str,
     path: Path,
     *,
     seed: int,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Features `[N, V * D]` float16 and content `[N, C]` of images under a condition."""
+    """Features `[N, V * D]` float16 and content `[N, C]` of images under a condition.
+
+    Args:
+        place: generator `[N]` of each image, and its number `[N]` among that one's images.
+    """
     if path.exists():
         with np.load(path) as kept:
             return kept["features"], kept["content"]
-    random = np.random.default_rng((seed, 9))
-    features, content = [], []
-    for generator in track(np.unique(generators), description=f"Embedding {condition}"):
+
+    generators, subjects = place
+
+    def embed(generator: int) -> tuple[np.ndarray, np.ndarray]:
         images = np.asarray(world.images[generator][subjects[generators == generator]])
         if condition == REPEATED:
+            random = np.random.default_rng((seed, generator))
             images = np.stack([shifted(image, random) for image in images])
         else:
             images = degrade(images, condition, seed=seed)
-        features.append(extractor.embed(images).astype(np.float16))
-        content.append(content_descriptors(images))
-    kept = {"features": np.concatenate(features), "content": np.concatenate(content)}
-    np.savez(path, **kept)
-    return kept["features"], kept["content"]
+        return extractor.embed(images).astype(np.float16), content_descriptors(images)
+
+    several = np.unique(generators)
+    with small_matrices():
+        embedded = ahead(embed, several.tolist(), pending=2 * CORES)
+        shown = track(embedded, description=f"Embedding {condition}", total=len(several))
+        parts = list(shown)
+    features, content = (np.concatenate(part) for part in zip(*parts, strict=True))
+    with whole_file(path) as temporary:
+        np.savez(temporary, features=features, content=content)
+    return features, content
 
 
 def _embedded(
@@ -185,9 +199,7 @@ def _judged(
 ) -> dict[str, object]:
     """How well it does with the whole fingerprint on generators that taught nothing."""
     folder = WORK / "simulated" / "held-out"
-    world = simulated_world(
-        folder, params.simulated.held_out, seed=params.seed + 1, kept_out=True
-    )
+    world = simulated_world(folder, params.simulated.held_out, seed=params.seed + 1, kept_out=True)
     draws = Draws(_seen(world, extractor, backends[:1], folder, seed=params.seed), [1], 0)
     scores, right, said = [], [], []
     for number in track(range(params.simulated.search.held_out), description="Judging"):
@@ -195,9 +207,10 @@ def _judged(
         found = discover(scene, test, settings, count=None, seed=0)
         scores.append(adjusted_rand_score(generators, found.labels))
         right.append(found.labels.max() + 1 == len(np.unique(generators)))
-        said.append(found.confidence)
+        said.append(found.confidence or 0.0)
     place = np.digitize(said, BINS[1:-1])
     return {
+        "generators": len(world.families),
         "adjusted_rand_index": round(float(np.mean(scores)), 3),
         "number_right": round(float(np.mean(right)), 3),
         "brier": round(float(np.mean((np.array(said) - right) ** 2)), 3),

@@ -1,0 +1,41 @@
+"""`teach-search` for real, tiny: drawn, embedded, taught, judged, written."""
+
+from pathlib import Path
+
+import pytest
+
+from ganamis.clustering.same_or_another import SameOrAnother
+from ganamis.files import read_json
+from ganamis.params import SearchLessons, Ship, SimulatedWorld
+from ganamis.stages import teach_search
+from tests.builders import PARAMS
+
+WORLD = SimulatedWorld(generators=9, images=6, bank=9)
+TINY = SearchLessons(world=WORLD, rounds=1, draws=16, counted=8, held_out=8)
+
+
+def test_it_teaches_judges_and_writes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "same_or_another.json"
+    monkeypatch.setattr(teach_search, "shipped_file", lambda: path)
+    monkeypatch.setattr(teach_search, "CONDITIONS", ("clean", "jpeg90"))
+    simulated = PARAMS.simulated.model_copy(update={"search": TINY, "held_out": WORLD})
+    profiles = {
+        name: profile.model_copy(update={"degradations": ["jpeg90"]})
+        for name, profile in PARAMS.profiles.items()
+    }
+    params = PARAMS.model_copy(
+        update={"simulated": simulated, "profiles": profiles, "ship": Ship(images=4)}
+    )
+    teach_search.teach_search(params)
+    first = SameOrAnother.load(path)
+    held_out = read_json(path, stage="teach-search")["card"]["held_out"]
+    assert held_out["generators"] == 9
+    assert sum(draws for *_, draws in held_out["said_right_draws"]) == 8
+    capsys.readouterr()
+    teach_search.teach_search(params)
+    said = capsys.readouterr().out
+    assert "Drawing 9 generators" not in said and "Embedding" not in said
+    assert SameOrAnother.load(path) == first
