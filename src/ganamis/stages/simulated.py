@@ -41,7 +41,7 @@ def train_simulated(params: Params) -> None:
         folder / "held-out", numbers.held_out, seed=params.seed + 1, kept_out=True
     )
     plan = training_plan(params)
-    trainer = Trainer(plan, seed=seed, folder=folder / "training")
+    trainer = Trainer(plan, seed=params.seed, folder=folder / "training")
 
     def report(step: int, loss: float) -> None:
         network = SimulatedNetwork(plan.shape, tuple(trainer.averaged))

@@ -14,11 +14,10 @@ from sklearn.metrics import adjusted_rand_score
 from ganamis.clustering.lessons import teach_cuts, teach_doubts
 from ganamis.clustering.open_world import OpenWorld, discover, small_matrices
 from ganamis.clustering.same_or_another import SameOrAnother, shipped_file
-from ganamis.contracts import CLEAN, Embedded, Reference
+from ganamis.contracts import CLEAN, Embedded, Extractor, Reference
 from ganamis.data.content import content_descriptors
 from ganamis.data.degradations import MIX, degrade
 from ganamis.data.prefetch import CORES, ahead
-from ganamis.extractors.fusion import Fusion
 from ganamis.extractors.loading import shipped_fingerprint
 from ganamis.files import whole_file
 from ganamis.model.backend import BackEnd
@@ -35,6 +34,7 @@ CONDITIONS = (CLEAN, "jpeg90", "jpeg75", "noise1", "resize75", MIX)
 SUBJECTS, COPIES = 20, 3  # of the repeated images of a generator
 # Back ends that see the world: parts of the fingerprint (network, statistics, spectrum), the
 # zoo's generators that taught them (None: all), and how often they are drawn.
+PARTS = 3  # of equal width
 FEW = ("dcgan", "vae", "diffusion")
 BACK_ENDS = (
     ((0, 1, 2), None, 0.45),
@@ -76,14 +76,15 @@ def teach_search(params: Params) -> None:
     print(f"Wrote '{shipped_file()}': {card['held_out']}")
 
 
-def _backends(extractor: Fusion, params: Params) -> Iterator[tuple[np.ndarray, BackEnd]]:
+def _backends(extractor: Extractor, params: Params) -> Iterator[tuple[np.ndarray, BackEnd]]:
     """The columns of one view that each back end sees, and the back end."""
     images, names = drawn_zoo(params)
     conditions = (CLEAN, *params.active.degradations)
     reference = refer(extractor, images, names, conditions=conditions, seed=params.seed)
-    widths = np.cumsum([0, *(part.axes.shape[1] for part in extractor.parts)])
+    width = reference.features.shape[1] // reference.views
+    of_part = np.arange(width).reshape(PARTS, -1)
     for parts, generators, _ in BACK_ENDS:
-        columns = np.concatenate([np.arange(widths[part], widths[part + 1]) for part in parts])
+        columns = of_part[list(parts)].ravel()
         chosen = np.full(len(names), True) if generators is None else np.isin(names, generators)
         some = reference.rows(chosen)
         features = _columns(some.features, columns, views=some.views)
@@ -98,7 +99,7 @@ def _columns(features: np.ndarray, columns: np.ndarray, *, views: int) -> np.nda
 
 def _seen(
     world: World,
-    extractor: Fusion,
+    extractor: Extractor,
     backends: Iterable[tuple[np.ndarray, BackEnd]],
     folder: Path,
     *,
@@ -136,7 +137,7 @@ def _seen(
 
 def _features(
     world: World,
-    extractor: Fusion,
+    extractor: Extractor,
     place: tuple[np.ndarray, np.ndarray],
     condition: str,
     path: Path,
@@ -193,7 +194,7 @@ def _embedded(
 def _judged(
     test: SameOrAnother,
     settings: OpenWorld,
-    extractor: Fusion,
+    extractor: Extractor,
     backends: list[tuple[np.ndarray, BackEnd]],
     params: Params,
 ) -> dict[str, object]:
