@@ -334,11 +334,13 @@ class SimulatedWorld(Strict):
 class SearchLessons(Strict):
     """What `teach-search` learns from: draws of simulated folders; see model/drawing.py.
 
-    draws: of each round. counted: draws whose numbers of generators are judged. held_out: draws
-    of the held-out world, for the figures on the card.
+    world: of many generators; large: of many images of each. draws: of each round. counted: draws
+    whose numbers of generators are judged. held_out: draws of the held-out world, for the figures
+    on the card.
     """
 
     world: SimulatedWorld
+    large: SimulatedWorld
     rounds: int = Field(ge=1)
     draws: int = Field(ge=8)
     counted: int = Field(ge=8)

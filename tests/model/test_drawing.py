@@ -1,5 +1,7 @@
 """Draws of simulated folders: what they promise of generators, families, images and repetition."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -33,6 +35,7 @@ def _seen() -> WorldSeen:
         {"clean": generators, REPEATED: generators},
         {"clean": subjects, REPEATED: subjects // COPIES},
         FAMILIES,
+        np.unique(FAMILIES),
     )
 
 
@@ -51,7 +54,7 @@ def test_the_same_number_is_the_same_draw(seen: WorldSeen) -> None:
 
 def test_draws_vary_in_generators_and_stay_within_the_families_given(seen: WorldSeen) -> None:
     allowed = np.array([0, 2, 3])
-    draws = Draws([seen], [1.0], 5, families=allowed)
+    draws = Draws([replace(seen, drawn=allowed)], [1.0], 5)
     drawn = [np.unique(draws(number)[1], return_counts=True) for number in range(60)]
     numbers = {len(generators) for generators, _ in drawn}
     assert 1 in numbers and max(numbers) > 3  # whole families too

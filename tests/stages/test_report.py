@@ -32,7 +32,7 @@ def test_a_benchmark_becomes_a_table_a_chart_and_a_sentence(tmp_path: Path) -> N
     assert found is not None
     assert found.md5 == hashlib.md5(table.read_bytes()).hexdigest()
     assert found.seeds == 2
-    assert found.columns == (HEADLINE, OTHER)
+    assert found.columns == ("zoo - nothing known: found", "zoo - nothing known: given")
     assert [name for name, _ in found.rows] == ["clean", "jpeg75", "mix"]
     assert dict(found.rows)["mix"][0] == "0.870 ± 0.050 (8/7)"
     assert "0.87 for mix" in found.chart.alt

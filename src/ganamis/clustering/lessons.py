@@ -109,10 +109,10 @@ def teach_doubts(
     with small_matrices():
         for number in numbers:
             scene, generators = draw(number)
-            search = Search(scene, test, settings)
-            groups = search.groups()
-            doubts.append(search.doubts(groups))
-            right.append(len(groups) == len(np.unique(generators)))
+            search, true = Search(scene, test, settings), len(np.unique(generators))
+            for step, groups in search.alternatives(search.groups()).items():
+                doubts.append(search.doubts(groups, step=step))
+                right.append(len(groups) == true)
     return Logistic.fit(
         np.stack(doubts), np.array(right), np.ones(len(right)), strength=COUNT_STRENGTH
     )

@@ -19,6 +19,7 @@ from ganamis.clustering.evidence import Group, Scene
 from ganamis.clustering.mixture import GaussianClusters
 from ganamis.clustering.same_or_another import Logistic, SameOrAnother
 
+STEPS = 4  # joins and cuts from what was found, whose numbers are looked at
 NEAREST = 4  # groups that a group may be joined to
 SURE = 8.0  # log odds beyond which doubt is not told apart
 NONE = -2 * SURE  # log odds where the groups are not even apart
@@ -173,12 +174,22 @@ class Search:
             groups += [rows[second], rows[~second]]
         return groups
 
-    def doubts(self, groups: list[np.ndarray]) -> np.ndarray:
-        """What may be wrong with the number: `[6]`.
+    def alternatives(self, groups: list[np.ndarray]) -> dict[int, list[np.ndarray]]:
+        """What was found, 0, and up to `STEPS` joins (-1, -2, ...) and cuts (1, 2, ...) from it."""
+        found = {0: groups}
+        for step in range(1, STEPS + 1):
+            if len(groups) > step:
+                found[-step] = self.joined(found[1 - step], count=len(groups) - step)
+            if len(groups) + step <= len(self._scene):
+                found[step] = self.split(found[step - 1], count=len(groups) + step)
+        return found
+
+    def doubts(self, groups: list[np.ndarray], *, step: int) -> np.ndarray:
+        """What may be wrong with the number: `[7]`.
 
         Log odds of the least certain pair and of the likeliest further cut; the expected numbers
         of pairs that are one and of groups that are two (logarithms); logarithms of the number of
-        groups and of images.
+        groups and of images; and the step, of the `alternatives`.
         """
         pairs = np.array([self.apart(groups[i], groups[j]) for i, j in self.nearest(groups)])
         cuts = np.array([self.cut(rows)[0] for rows in groups])
@@ -192,6 +203,7 @@ class Search:
                 np.log(expit(cuts).sum() + floor),
                 np.log(len(groups)),
                 np.log(len(self._scene)),
+                step,
             ]
         )
 
@@ -246,6 +258,14 @@ def _rare(
     return found
 
 
+def _likeliest(search: Search, test: SameOrAnother) -> tuple[list[np.ndarray], np.ndarray]:
+    """Of what the search finds and its alternatives, that whose number is likeliest right."""
+    found = search.alternatives(search.groups())
+    doubts = {step: search.doubts(groups, step=step) for step, groups in found.items()}
+    best = max(doubts, key=lambda step: (test.count.log_odds(doubts[step][None])[0], -abs(step)))
+    return found[best], doubts[best]
+
+
 def discover(
     scene: Scene,
     test: SameOrAnother,
@@ -269,11 +289,10 @@ def discover(
     sample = scene.rows(chosen)
     with small_matrices():
         search = Search(sample, test.cut, settings, witness=witness)
-        groups = search.groups()
+        groups, doubts = _likeliest(search, test)
         if count is not None:
             groups = search.joined(groups, count=count)
             groups = search.split(groups, count=count)
-        doubts = search.doubts(groups)
         found = labels_of(groups, len(sample))
         labels = np.empty(len(scene), dtype=int)
         if len(sample) < len(scene):

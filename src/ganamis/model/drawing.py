@@ -25,7 +25,8 @@ class WorldSeen:
     """Images of G simulated generators as one back end sees them, under several conditions.
 
     embedded: of each condition. generators: `[N]` int of each condition's images. subjects: `[N]`
-    int, what they show; alike in images that repeat one another. families: `[G]` int.
+    int, what they show; alike in images that repeat one another. families: `[G]` int. drawn: those
+    of them that may be drawn.
     """
 
     backend: BackEnd
@@ -33,6 +34,7 @@ class WorldSeen:
     generators: Mapping[str, np.ndarray]
     subjects: Mapping[str, np.ndarray]
     families: np.ndarray
+    drawn: np.ndarray
 
     @property
     def conditions(self) -> list[str]:
@@ -44,14 +46,12 @@ class WorldSeen:
 class Draws:
     """Numbered draws: the same number, the same draw.
 
-    seen: of which each draw takes one by chance. shares: their chances. families: the families it
-    may take, or None for all.
+    seen: of which each draw takes one by chance. shares: their chances.
     """
 
     seen: Sequence[WorldSeen]
     shares: Sequence[float]
     seed: int
-    families: np.ndarray | None = None
 
     def __call__(self, number: int) -> tuple[Scene, np.ndarray]:
         """A scene, and the generators `[N]` int of its images."""
@@ -67,13 +67,12 @@ class Draws:
         scene, order = scene_of(batch, seen.backend.space(batch))
         return scene, seen.generators[condition][rows][order]
 
-    def _generators(self, seen: WorldSeen, random: np.random.Generator) -> np.ndarray:
+    @staticmethod
+    def _generators(seen: WorldSeen, random: np.random.Generator) -> np.ndarray:
         """Whole families one after the other, or one generator of each."""
-        families = seen.families
-        allowed = np.unique(families) if self.families is None else self.families
         order = [
-            random.permutation(np.flatnonzero(families == family))
-            for family in random.permutation(allowed)
+            random.permutation(np.flatnonzero(seen.families == family))
+            for family in random.permutation(seen.drawn)
         ]
         related = random.random() < RELATED
         queue = np.concatenate(order if related else [members[:1] for members in order])

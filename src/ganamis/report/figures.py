@@ -1,7 +1,7 @@
 """The figures that runs carry: where people would look rather than read."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -183,4 +183,23 @@ def dendrogram_chart(linkage: np.ndarray, names: list[str], path: Path) -> None:
     axes.spines["right"].set_visible(False)
     axes.tick_params(axis="y", labelsize=10)
     figure.supxlabel("distance of centres, in standard deviations inside one generator", fontsize=9)
+    figure.savefig(path)
+
+
+@matplotlib.rc_context(STYLE)
+def reliability_chart(rows: Sequence[Sequence[float]], path: Path) -> None:
+    """How often numbers of generators were right, against how sure they were said to be.
+
+    Args:
+        rows: of each bin, the mean probability said, the share that was right and how many.
+    """
+    figure = Figure(figsize=(5, 5), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([0, 1], [0, 1], color="0.6", linewidth=1, linestyle="--", label="said = right")
+    said, right, counts = (np.array(column) for column in zip(*rows, strict=True))
+    axes.plot(said, right, color=COLOURS[0], marker="o", label="held-out generators")
+    for x, y, count in zip(said, right, counts, strict=True):
+        axes.annotate(f"{count:.0f}", (x, y), (6, -12), textcoords="offset points", fontsize=8)
+    axes.set(xlim=(0, 1), ylim=(0, 1), xlabel="probability said", ylabel="share right")
+    axes.legend(loc="upper left")
     figure.savefig(path)

@@ -4,8 +4,10 @@ What is learned ships with the package; it is not part of the default pipeline.
 """
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rich.progress import track
@@ -24,13 +26,15 @@ from ganamis.model.backend import BackEnd
 from ganamis.model.catalogue import refer
 from ganamis.model.drawing import REPEATED, Draws, WorldSeen
 from ganamis.params import Params
+from ganamis.report.figures import reliability_chart
 from ganamis.simulation.postprocessing import shifted
 from ganamis.simulation.world import World
 from ganamis.stages.paths import WORK
 from ganamis.stages.ship import drawn_zoo
 from ganamis.stages.simulated import simulated_world
 
-CONDITIONS = (CLEAN, "jpeg90", "jpeg75", "noise1", "resize75", MIX)
+FEW_CONDITIONS = (CLEAN, "jpeg90")
+ALL_CONDITIONS = (*FEW_CONDITIONS, "jpeg75", "noise1", "resize75", MIX, REPEATED)
 SUBJECTS, COPIES = 20, 3  # of the repeated images of a generator
 # Back ends that see the world: parts of the fingerprint (network, statistics, spectrum), the
 # zoo's generators that taught them (None: all), and how often they are drawn.
@@ -42,21 +46,25 @@ BACK_ENDS = (
     ((2,), None, 0.15),
     ((0, 2), FEW, 0.2),
 )
+LARGE = 0.15  # how often the world of many images is drawn
 BINS = (0.0, 0.2, 0.4, 0.6, 0.8, 0.9, 1.0)
 
 
 def teach_search(params: Params) -> None:
     """Learn, judge on the held-out world, and write the result into the package."""
-    numbers, folder = params.simulated.search, WORK / "simulated"
+    numbers = params.simulated.search
     settings = OpenWorld(**params.model.open_world.search.model_dump())
     extractor = shipped_fingerprint()
     backends = list(_backends(extractor, params))
-    world = simulated_world(folder / "lessons", numbers.world, seed=params.seed + 2, kept_out=True)
-    seen = _seen(world, extractor, backends, folder / "lessons", seed=params.seed)
-    families = np.unique(world.families)
-    shares = [share for *_, share in BACK_ENDS]
-    draws = Draws(seen, shares, params.seed, np.delete(families, np.s_[3::4]))
-    others = Draws(seen, shares, params.seed + 1, families[3::4])
+    seen = _lessons(extractor, backends, params)
+    shares = [share for *_, share in BACK_ENDS] + [LARGE]
+    drawn = [np.unique(one.families) for one in seen]
+    # A quarter of the families judges the numbers found, and never teaches where to cut.
+    teaching = [
+        replace(s, drawn=np.delete(d, np.s_[::4])) for s, d in zip(seen, drawn, strict=True)
+    ]
+    judging = [replace(s, drawn=d[::4]) for s, d in zip(seen, drawn, strict=True)]
+    draws = Draws(teaching, shares, params.seed)
     rounds = (
         track(
             range(turn * numbers.draws, (turn + 1) * numbers.draws), description=f"Round {turn + 1}"
@@ -64,16 +72,33 @@ def teach_search(params: Params) -> None:
         for turn in range(numbers.rounds)
     )
     cut = teach_cuts(draws, settings, rounds=rounds)
+    others = Draws(judging, shares, params.seed + 1)
     counted = track(range(numbers.counted), description="Counting")
     test = SameOrAnother(cut, teach_doubts(others, settings, cut, numbers=counted))
+    judged = _judged(test, settings, extractor, backends, params)
     card = {
         "command": "python -m ganamis teach-search",
         "seed": params.seed,
         "numbers": numbers.model_dump(),
-        "held_out": _judged(test, settings, extractor, backends, params),
+        "held_out": judged,
     }
     test.save(shipped_file(), card=card)
-    print(f"Wrote '{shipped_file()}': {card['held_out']}")
+    picture = WORK / "simulated" / "reliability.png"
+    reliability_chart(judged["said_right_draws"], picture)
+    print(f"Wrote '{shipped_file()}' and '{picture}': {judged}")
+
+
+def _lessons(
+    extractor: Extractor, backends: list[tuple[np.ndarray, BackEnd]], params: Params
+) -> list[WorldSeen]:
+    """A world of many generators through every back end, one of many images through the first."""
+    numbers, folder, seed = params.simulated.search, WORK / "simulated", params.seed
+    world = simulated_world(folder / "lessons", numbers.world, seed=seed + 2, kept_out=True)
+    large = simulated_world(folder / "lessons-large", numbers.large, seed=seed + 3, kept_out=True)
+    return [
+        *_seen(world, extractor, backends, folder / "lessons", ALL_CONDITIONS, seed=seed),
+        *_seen(large, extractor, backends[:1], folder / "lessons-large", FEW_CONDITIONS, seed=seed),
+    ]
 
 
 def _backends(extractor: Extractor, params: Params) -> Iterator[tuple[np.ndarray, BackEnd]]:
@@ -102,6 +127,7 @@ def _seen(
     extractor: Extractor,
     backends: Iterable[tuple[np.ndarray, BackEnd]],
     folder: Path,
+    conditions: Sequence[str],
     *,
     seed: int,
 ) -> list[WorldSeen]:
@@ -113,7 +139,7 @@ def _seen(
         np.repeat(np.arange(count), subjects * COPIES),
         np.tile(np.repeat(np.arange(subjects), COPIES), count),
     )
-    rows = {name: repeated if name == REPEATED else plain for name in (*CONDITIONS, REPEATED)}
+    rows = {name: repeated if name == REPEATED else plain for name in conditions}
     # Another extractor, other features.
     key = hashlib.sha256(extractor.embed(world.images[0, :1]).tobytes()).hexdigest()[:8]
     stored = {
@@ -130,6 +156,7 @@ def _seen(
             {name: place[0] for name, place in rows.items()},
             {name: place[1] for name, place in rows.items()},
             world.families,
+            np.unique(world.families),
         )
         for columns, backend in backends
     ]
@@ -197,11 +224,12 @@ def _judged(
     extractor: Extractor,
     backends: list[tuple[np.ndarray, BackEnd]],
     params: Params,
-) -> dict[str, object]:
+) -> dict[str, Any]:
     """How well it does with the whole fingerprint on generators that taught nothing."""
     folder = WORK / "simulated" / "held-out"
     world = simulated_world(folder, params.simulated.held_out, seed=params.seed + 1, kept_out=True)
-    draws = Draws(_seen(world, extractor, backends[:1], folder, seed=params.seed), [1], 0)
+    seen = _seen(world, extractor, backends[:1], folder, ALL_CONDITIONS, seed=params.seed)
+    draws = Draws(seen, [1], 0)
     scores, right, said = [], [], []
     for number in track(range(params.simulated.search.held_out), description="Judging"):
         scene, generators = draws(number)
