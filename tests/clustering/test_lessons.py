@@ -80,10 +80,10 @@ def test_a_search_only_learns_from_clear_cuts() -> None:
 def test_the_shipped_test_reads_the_statistics_of_this_version() -> None:
     test = shipped_test()
     assert len(test.cut.centre) == len(NAMES) == len(novice().centre)
-    assert len(test.count.centre) == 6
+    assert len(test.count.centre) == 7
 
 
 def test_confidence_is_the_probability_of_the_log_odds() -> None:
     test = shipped_test()
-    doubts = np.array([5.0, -5.0, -9.0, -5.0, np.log(4), np.log(200)])
+    doubts = np.array([5.0, -5.0, -9.0, -5.0, np.log(4), np.log(200), 0.0])
     assert np.isclose(test.confidence(doubts), expit(test.count.log_odds(doubts[None])[0]))
