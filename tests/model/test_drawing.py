@@ -66,3 +66,8 @@ def test_a_scene_is_of_the_images_whose_generators_it_gives(seen: WorldSeen) -> 
     scene, generators = Draws([seen], [1.0], 5)(3)
     assert len(scene) == len(generators) == len(scene.points)
     assert np.isfinite(scene.points).all()
+
+
+def test_a_world_of_one_generator_is_drawn_alone(seen: WorldSeen) -> None:
+    draws = Draws([replace(seen, drawn=np.array([2]))], [1.0], 5)
+    assert {len(set(draws(number)[1].tolist())) for number in range(12)} == {1}

@@ -79,7 +79,7 @@ class Draws:
         if random.random() < ALONE:
             return queue[:1]
         most = min(MOST_GENERATORS, len(queue))
-        return queue[: round(np.exp(random.uniform(np.log(2), np.log(most))))]
+        return queue[: round(np.exp(random.uniform(np.log(min(2, most)), np.log(most))))]
 
 
 def _images(
