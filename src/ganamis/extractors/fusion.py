@@ -21,12 +21,25 @@ def fuse(parts: Sequence[Embeddings]) -> Embeddings:
     ids, views = parts[0].ids, parts[0].views
     if any(part.views != views for part in parts):
         raise ValueError(f"fuse: parts with {sorted({part.views for part in parts})} views")
-    split = []
-    for part in parts:
-        features = part.select(ids)
-        scale = np.sqrt(features.var(axis=0).sum()) or np.float32(1.0)
-        split.append(features.reshape(len(ids), views, -1) / scale)
-    return Embeddings(ids, np.concatenate(split, axis=2).reshape(len(ids), -1), views)
+    features = [part.select(ids) for part in parts]
+    scales = [_scale(part) for part in features]
+    return Embeddings(ids, _side_by_side(features, scales, views=views), views)
+
+
+def _scale(features: np.ndarray) -> float:
+    """The root of the total variance of `[N, D]` features; 1 where they do not vary."""
+    return float(np.sqrt(features.var(axis=0).sum())) or 1.0
+
+
+def _side_by_side(
+    parts: Sequence[np.ndarray], scales: Sequence[float], *, views: int
+) -> np.ndarray:
+    """Features `[N, views * D]` of several extractors, scaled, view by view; D their sum."""
+    split = [
+        part.reshape(len(part), views, -1) / np.float32(scale)
+        for part, scale in zip(parts, scales, strict=True)
+    ]
+    return np.concatenate(split, axis=2).reshape(len(parts[0]), -1)
 
 
 @dataclass(frozen=True)
@@ -49,8 +62,7 @@ class Fusion:
     @classmethod
     def fit(cls, parts: tuple[Extractor, ...], images: np.ndarray) -> "Fusion":
         """Measure the scales on `[N, H, W]` uint8 images."""
-        totals = [float(np.sqrt(part.embed(images).var(axis=0).sum())) for part in parts]
-        return cls(parts, tuple(total or 1.0 for total in totals))
+        return cls(parts, tuple(_scale(part.embed(images)) for part in parts))
 
     @property
     def views(self) -> int:
@@ -58,11 +70,8 @@ class Fusion:
 
     def embed(self, images: np.ndarray) -> np.ndarray:
         """`[N, views * D]` float32, D the sum over the parts."""
-        split = [
-            part.embed(images).reshape(len(images), self.views, -1) / np.float32(scale)
-            for part, scale in zip(self.parts, self.scales, strict=True)
-        ]
-        return np.concatenate(split, axis=2).reshape(len(images), -1)
+        features = [part.embed(images) for part in self.parts]
+        return _side_by_side(features, self.scales, views=self.views)
 
     def save(self, folder: Path) -> None:
         """Write each part into a folder of its own, and the scales."""

@@ -18,6 +18,7 @@ from urllib.parse import parse_qsl
 from ganamis.errors import UserError
 from ganamis.report.parts import templates
 from ganamis.serving.transport import (
+    FAILED,
     JSON,
     App,
     Limits,
@@ -115,8 +116,7 @@ class Page:
                     raise Refused(400, str(error)) from None
                 except Exception:  # noqa: BLE001 - whatever it is, the caller learns nothing of it
                     logger.exception("answering the page failed")
-                    failed = "the model failed; the server's log says why"
-                    raise Refused(500, failed) from None
+                    raise Refused(500, FAILED) from None
 
 
 def read_options(query: bytes) -> dict[str, str]:

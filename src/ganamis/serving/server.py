@@ -15,6 +15,7 @@ from ganamis.serving.gathering import Gatherer, Rows
 from ganamis.serving.page import Answerer, Page
 from ganamis.serving.requests import Request, RequestError, canonical, read_request
 from ganamis.serving.transport import (
+    FAILED,
     JSON,
     App,
     Limits,
@@ -29,7 +30,6 @@ from ganamis.serving.transport import (
 )
 
 METHODS = {"/invocations": "POST", "/ping": "GET", "/health": "GET", "/version": "GET"}
-FAILED = "the model failed; the server's log says why"
 SMALL = 2**17  # bytes of a request that is read at once
 # Our own request to MLflow's application, whoever's images it holds.
 SCORING: Message = {

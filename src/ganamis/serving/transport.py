@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 JSON = b"application/json"
+FAILED = "the model failed; the server's log says why"
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]

@@ -58,12 +58,9 @@ def teach_search(params: Params) -> None:
     backends = list(_backends(extractor, params))
     seen = _lessons(extractor, backends, params)
     shares = [share for *_, share in BACK_ENDS] + [LARGE]
-    drawn = [np.unique(one.families) for one in seen]
     # A quarter of the families judges the numbers found, and never teaches where to cut.
-    teaching = [
-        replace(s, drawn=np.delete(d, np.s_[::4])) for s, d in zip(seen, drawn, strict=True)
-    ]
-    judging = [replace(s, drawn=d[::4]) for s, d in zip(seen, drawn, strict=True)]
+    teaching = [replace(one, drawn=np.delete(one.drawn, np.s_[::4])) for one in seen]
+    judging = [replace(one, drawn=one.drawn[::4]) for one in seen]
     draws = Draws(teaching, shares, params.seed)
     rounds = (
         track(
