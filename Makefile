@@ -17,7 +17,7 @@ ifneq ($(MADE_AT),$(CURDIR)/$(VENV))
 $(VENV)/installed: moved
 endif
 
-.PHONY: run run-alone test setup setup-alone moved lock ui clean
+.PHONY: run run-alone test docs setup setup-alone moved lock ui clean
 run:
 	@$(ALONE) $(MAKE) --no-print-directory run-alone
 
@@ -33,6 +33,11 @@ test: setup
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -n 2 --dist loadgroup --no-loadscope-reorder --durations 10
+
+# The documentation as a site, in site/; warnings are errors.
+docs: setup
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	@echo "Site: $$PWD/site/index.html"
 
 setup:
 	@$(ALONE) $(MAKE) --no-print-directory setup-alone

@@ -18,7 +18,7 @@ import pytest
 
 from ganamis.errors import UserError
 from ganamis.model.storage import ARRAYS_FILE, EXTRACTOR
-from ganamis.registry import promotion
+from ganamis.registry import promotion, turns
 from ganamis.registry.gate import compare
 from ganamis.registry.promotion import Decision
 from ganamis.registry.versions import (
@@ -213,7 +213,7 @@ def test_a_server_that_does_not_answer_is_not_an_empty_registry(
 
 def test_who_waits_in_vain_is_told(store: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     crown(BAD)
-    monkeypatch.setattr(promotion, "WAIT", 0.2)
+    monkeypatch.setattr(turns, "WAIT", 0.2)
     with open(f"{store}.promotion.lock", "w") as held:
         fcntl.flock(held, fcntl.LOCK_EX)
         for act in (lambda: promote(GOOD), promotion.roll_back):

@@ -4,23 +4,20 @@ Evidence is written as tags first, then `previous`, and `champion` last. Where a
 between the last two, whoever comes next puts `previous` back. docs/registry.md has the cases.
 """
 
-import hashlib
 import json
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
 import mlflow
 import pandas as pd
-from filelock import FileLock, Timeout
 from mlflow.entities.model_registry import ModelVersion
 
 from ganamis.errors import UserError
 from ganamis.registry.gate import compare, same_images
 from ganamis.registry.learned import CHANGE, LEARNED_FROM
+from ganamis.registry.turns import alone
 from ganamis.registry.versions import (
     CHAMPION,
     MODEL,
@@ -30,9 +27,7 @@ from ganamis.registry.versions import (
     version_numbered,
     version_of,
 )
-from ganamis.tracking.store import local_file
 
-WAIT = 180  # seconds for another promotion or rollback to end
 # These two are for programs; people read `gate` and `rollback`.
 DECISION = "mlflow.gate.decision"  # of a version: the whole decision, in one write
 MOVE = "mlflow.gate.move"  # of the model: champion and previous before the last move of aliases
@@ -76,32 +71,6 @@ class Rollback:
     champion: int
     replaced: int
     rolled_back_at: str
-
-
-@contextmanager
-def alone() -> Iterator[None]:
-    """Hold the registry's promotion lock; the operating system frees it when a process dies.
-
-    It lies beside a local store's file. For a remote store it keeps processes of one machine
-    apart; `_move` looks once more for what others did.
-
-    Raises:
-        UserError: another process has held it for `WAIT` seconds.
-    """
-    store = mlflow.get_registry_uri()
-    if (database := local_file(store)) is not None:
-        path = database.with_name(database.name + ".promotion.lock")
-    else:
-        name = hashlib.sha256(store.encode()).hexdigest()[:16]
-        path = Path(tempfile.gettempdir()) / f"ganamis-{name}.promotion.lock"
-    try:
-        with FileLock(path, timeout=WAIT):
-            yield
-    except Timeout:
-        raise UserError(
-            f"another promotion or rollback has been at work for over {WAIT} s; "
-            "try again when it has ended"
-        ) from None
 
 
 def promote(

@@ -109,6 +109,7 @@ def register(
         MODEL,
         source=logged.model_uri,
         run_id=logged.run_id,
+        model_id=logged.model_id,  # a tracking server asks for what the source names already
         tags={key: value for key, value in tags.items() if key not in DESCRIBED},
         description=_version_description(tags),
     )

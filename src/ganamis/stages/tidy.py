@@ -8,7 +8,8 @@ from rich.filesize import decimal
 from rich.table import Table
 
 from ganamis.extractors.search import JOURNAL
-from ganamis.registry import promotion, tidying
+from ganamis.registry import tidying
+from ganamis.registry.turns import alone
 from ganamis.stages.paths import TRAIN, WORK
 from ganamis.tracking import runs
 from ganamis.tracking.failures import store_errors
@@ -20,7 +21,7 @@ def tidy(*, remove: bool) -> None:
     A version that is challenger, champion or previous stays, and so do runs with their scores.
     """
     experiment = runs.connect()
-    with store_errors(), promotion.alone():
+    with store_errors(), alone():
         old = tidying.leftovers(experiment)
         searches = _finished_searches()
         sizes = [each.size for each in old] + [_size(folder) for folder in searches]
