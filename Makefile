@@ -36,7 +36,7 @@ test: setup
 
 # The documentation as a site, in site/; warnings are errors.
 docs: setup
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 	@echo "Site: $$PWD/site/index.html"
 
 setup:
