@@ -11,19 +11,20 @@ import subprocess
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor
+from http.client import HTTPConnection
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import psutil
-import requests
 
 from ganamis.params import load_params
 from ganamis.registry.versions import load_model
 from ganamis.tracking.runs import connect
 
 MODEL = "models:/ganamis@champion"
-CLIENTS, SECONDS = 4, 20
+CLIENTS, SECONDS = (1, 8), 10
+HEADERS = {"Content-Type": "application/json"}
 
 
 def body(images: list[bytes]) -> bytes:
@@ -37,10 +38,18 @@ class Server:
     def __enter__(self) -> "Server":
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        self._url = f"http://127.0.0.1:{port}"
+            self.port = free.getsockname()[1]
         begun = time.perf_counter()
-        command = [sys.executable, "-m", "ganamis", "serve", "--model", MODEL, "--port", str(port)]
+        command = [
+            sys.executable,
+            "-m",
+            "ganamis",
+            "serve",
+            "--model",
+            MODEL,
+            "--port",
+            str(self.port),
+        ]
         self.process = psutil.Popen(command, stdout=subprocess.DEVNULL)
         while not self._is_up():
             assert self.process.poll() is None, "the server did not start"
@@ -54,17 +63,20 @@ class Server:
 
     def _is_up(self) -> bool:
         try:
-            return requests.get(f"{self._url}/ping", timeout=2).status_code == 200
-        except requests.ConnectionError:
+            connection = self.connection()
+            connection.request("GET", "/ping")
+            return connection.getresponse().status == 200
+        except OSError:
             return False
 
-    def post(self, content: bytes, session: requests.Session) -> float:
-        """Seconds that one request took."""
-        begun = time.perf_counter()
-        headers = {"Content-Type": "application/json"}
-        answer = session.post(f"{self._url}/invocations", data=content, headers=headers, timeout=60)
-        assert answer.status_code == 200, answer.text
-        return time.perf_counter() - begun
+    def connection(self) -> HTTPConnection:
+        return HTTPConnection("127.0.0.1", self.port, timeout=60)
+
+    @property
+    def busy(self) -> float:
+        """Seconds of processors that the server has taken: what others' work does not change."""
+        times = self.process.cpu_times()
+        return times.user + times.system
 
     @property
     def memory(self) -> float:
@@ -73,9 +85,22 @@ class Server:
         return sum(member.memory_info().rss for member in family) / 2**20
 
 
-def show(name: str, seconds: list[float]) -> None:
+def post(connection: HTTPConnection, content: bytes) -> float:
+    """Seconds that one request took."""
+    begun = time.perf_counter()
+    connection.request("POST", "/invocations", body=content, headers=HEADERS)
+    answer = connection.getresponse()
+    told = answer.read()
+    assert answer.status == 200, told
+    return time.perf_counter() - begun
+
+
+def show(name: str, seconds: list[float], images: int = 1) -> float:
+    """Print quantiles; return images per second."""
     low, high = np.quantile(seconds, [0.5, 0.95]) * 1000
-    print(f"{name:<42} p50 {low:7.1f} ms   p95 {high:7.1f} ms")
+    rate = images / float(np.mean(seconds))
+    print(f"{name:<38} p50 {low:7.1f} ms   p95 {high:7.1f} ms   {rate:6.0f} images/s")
+    return rate
 
 
 def plain(images: list[bytes], repeats: int) -> list[float]:
@@ -90,42 +115,49 @@ def plain(images: list[bytes], repeats: int) -> list[float]:
     return times[3:]
 
 
-def client(server: Server, contents: list[bytes], until: float) -> int:
-    done = 0
-    with requests.Session() as session:
-        while time.perf_counter() < until:
-            server.post(contents[done % len(contents)], session)
-            done += 1
-    return done
+def client(server: Server, contents: list[bytes], until: float) -> list[float]:
+    times = []
+    connection = server.connection()
+    while time.perf_counter() < until:
+        times.append(post(connection, contents[len(times) % len(contents)]))
+    return times
+
+
+def clients(server: Server, contents: list[bytes], count: int, seconds: float) -> float:
+    """Images per second that so many clients get, one image in each request."""
+    until, before = time.perf_counter() + seconds, server.busy
+    with ThreadPoolExecutor(count) as pool:
+        times = sum(pool.map(lambda _: client(server, contents, until), range(count)), [])
+    low, high = np.quantile(times, [0.5, 0.95]) * 1000
+    rate = len(times) / seconds
+    name = f"{count} clients, one image a request"
+    print(f"{name:<38} p50 {low:7.1f} ms   p95 {high:7.1f} ms   {rate:6.0f} images/s", end="")
+    print(f"   {1000 * (server.busy - before) / len(times):.1f} ms of the server's cores each")
+    return rate
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--requests", type=int, default=10_000)
-    wanted = parser.parse_args().requests
+    parser.add_argument("--requests", type=int, default=10_000, help="Of the memory test.")
+    parser.add_argument("--seconds", type=float, default=SECONDS, help="That clients ask.")
+    given = parser.parse_args()
     root = Path(load_params().data.root)
     images = [path.read_bytes() for path in sorted((root / "test").glob("*.png"))[:64]]
     singles = [body([image]) for image in images]
     connect()
-    with Server() as server, requests.Session() as session:
+    one = show("one image, predict in this process", plain(images[:1], 100))
+    many = show("64 images, predict in this process", plain(images, 15), len(images))
+    with Server() as server:
         print(f"start-up {server.started:.1f} s")
-        for content in singles[:10]:
-            server.post(content, session)
-        show("one image", [server.post(singles[i % len(singles)], session) for i in range(200)])
-        show("one image, predict in this process", plain(images[:1], 200))
-        show("64 images", [server.post(body(images), session) for _ in range(30)])
-        show("64 images, predict in this process", plain(images, 30))
-        until = time.perf_counter() + SECONDS
-        with ThreadPoolExecutor(CLIENTS) as pool:
-            done = list(pool.map(lambda _: client(server, singles, until), range(CLIENTS)))
-        print(f"{CLIENTS} clients: {sum(done) / SECONDS:.0f} images/s, one in each request")
-        done_before, before = sum(done), server.memory
-        for index in range(wanted):
-            server.post(singles[index % len(singles)], session)
-        print(
-            f"memory {before:.0f} MiB after {done_before + 240} requests, "
-            f"{server.memory:.0f} MiB after {wanted} more"
-        )
+        connection = server.connection()
+        show("64 images in a request", [post(connection, body(images)) for _ in range(15)], 64)
+        for count in CLIENTS:
+            rate = clients(server, singles, count, given.seconds)
+            print(f"  {rate / one:.2f} of predict one by one, {rate / many:.2f} of 64 at once")
+        before, connection = server.memory, server.connection()  # idle ones are closed
+        for index in range(given.requests):
+            post(connection, singles[index % len(singles)])
+        print(f"memory {before:.0f} MiB, {server.memory:.0f} after {given.requests} more requests")
 
 
 if __name__ == "__main__":
