@@ -25,6 +25,8 @@ run-alone: setup-alone
 ifdef DATA
 	$(BIN)/python -m ganamis import "$(DATA)"
 endif
+	$(BIN)/dvc repro ingest
+	$(BIN)/python .ci/side_by_side.py
 	$(BIN)/dvc repro report
 	@echo "Report: $$PWD/results/report/report.html"
 

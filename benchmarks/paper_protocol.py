@@ -27,7 +27,7 @@ from ganamis.extractors.architectures import FEATURES, NETWORKS
 from ganamis.extractors.crops import take_views
 from ganamis.extractors.exported import export
 from ganamis.extractors.network import NetworkExtractor
-from ganamis.extractors.training import LOG_FILE, NetworkTrainer, settle
+from ganamis.extractors.training import LOG_FILE, NetworkTrainer, seeing, settle
 from ganamis.model.backend import BackEnd
 from ganamis.params import PaperNetwork, Params, load_params
 
@@ -71,7 +71,8 @@ def last_epoch(images: LabelledImages, *, crop: int, folder: Path) -> Extractor:
     trained_on = images.taught[~held_out_rows(images.taught_generators)]
     mixed = np.random.default_rng(0).permutation(trained_on)
     pixels = take_views(mixed, crop, 1)
-    settle(model, (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH)))
+    batches = (pixels[start : start + BATCH] for start in range(0, len(pixels), BATCH))
+    settle(model, seeing(model), batches)
     features = keras.Model(model.inputs, model.get_layer(FEATURES).output)
     return NetworkExtractor(export(features, batch=BATCH), crop=crop, views=1)
 

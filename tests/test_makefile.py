@@ -62,3 +62,38 @@ def test_a_second_make_waits_and_is_told(tmp_path: Path) -> None:
 def test_the_exit_status_is_the_command_s(tmp_path: Path) -> None:
     command = [sys.executable, str(ROOT / ".ci" / "alone.py"), sys.executable, "-c", "exit(3)"]
     assert subprocess.run(command, cwd=tmp_path, check=False).returncode == 3
+
+
+FAKE_DVC = """#!/bin/sh
+case "$2" in
+  status) echo '{"ingest": [], "train@a": [], "train@b": [], "train@c": [], "cluster": []}' ;;
+  repro) echo "began $4 $OMP_NUM_THREADS" >> log; echo "Trial of $4"; test "$4" != "$FAILS"
+         status=$?; echo "ended $4" >> log; exit $status ;;
+esac
+"""
+
+
+@pytest.mark.parametrize(("fails", "status"), [("", 0), ("train@b", 1)])
+def test_changed_trainings_run_side_by_side_after_the_first(
+    tmp_path: Path, fails: str, status: int
+) -> None:
+    (tmp_path / "dvc").write_text(FAKE_DVC)
+    (tmp_path / "dvc").chmod(0o755)
+    environment = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    environment |= {"FAILS": fails}
+    done = subprocess.run(
+        [sys.executable, str(ROOT / ".ci" / "side_by_side.py")],
+        cwd=tmp_path,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == status
+    assert done.stderr == ("Failed: train@b\n" if fails else "")
+    assert sorted(done.stdout.splitlines()) == [f"{x}: Trial of train@{x}" for x in "abc"]
+    lines = (tmp_path / "log").read_text().splitlines()
+    assert lines[1] == "ended train@a"
+    assert sorted(line.split()[1] for line in lines) == sorted(
+        2 * ["train@a", "train@b", "train@c"]
+    )

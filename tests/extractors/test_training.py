@@ -12,7 +12,7 @@ import pytest
 
 from ganamis.extractors import training
 from ganamis.extractors.network import NetworkExtractor
-from ganamis.extractors.training import LOG_FILE, NetworkTrainer, _stopped_early, settle
+from ganamis.extractors.training import LOG_FILE, NetworkTrainer, _stopped_early, seeing, settle
 from ganamis.params import Hyperparameters, PaperNetwork, Training
 from tests.builders import noise
 from tests.extractors.networks import small_network
@@ -150,7 +150,7 @@ def test_settled_network_gives_at_inference_what_it_gave_in_training() -> None:
     batch = IMAGES[:, :32, :32, None].astype(np.float32)
     trained = model(batch, training=True).numpy()
     assert np.abs(model(batch, training=False).numpy() - trained).max() > 1
-    settle(model, [batch] * 100)
+    settle(model, seeing(model), [batch] * 100)
     settled = model(batch, training=False).numpy()
     np.testing.assert_allclose(settled, trained, rtol=1e-2, atol=1e-2)
     assert averaging.momentum == 0.99

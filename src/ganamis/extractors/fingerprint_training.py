@@ -16,20 +16,21 @@ from ganamis.extractors.crops import balanced_crops
 from ganamis.extractors.exported import export
 from ganamis.extractors.network import NetworkExtractor
 from ganamis.extractors.residual_network import contrastive_loss
-from ganamis.extractors.training import settle
+from ganamis.extractors.training import seeing, settle
 from ganamis.params import Fingerprint, FingerprintValues
 
 CONTRASTIVE = "contrastive"
 PROJECTION = 64  # dimensions in which the contrastive loss compares
-SETTLING_STEPS = 40  # of batch normalisation's averages after training
+SETTLING_STEPS = 20  # of batch normalisation's averages after training
 IMAGES_AT_ONCE = 8  # whose views are embedded together
 
 
 @dataclass(frozen=True)
 class _Compiled:
-    """A network with its head, its compiled step and its initial state."""
+    """A network with its head, its compiled steps and its initial state."""
 
     model: Any
+    see: Any
     variables: list[Any]
     initial: list[np.ndarray]
     optimizer: Any
@@ -81,7 +82,7 @@ class FingerprintTrainer:
 
         for _ in range(steps):
             compiled.step(*batch())
-        settle(compiled.model, (batch()[0] for _ in range(SETTLING_STEPS)))
+        settle(compiled.model, compiled.see, (batch()[0] for _ in range(SETTLING_STEPS)))
         network = export(compiled.model, batch=IMAGES_AT_ONCE * views)
         return NetworkExtractor(network, crop=values.crop, views=views)
 
@@ -136,4 +137,4 @@ class FingerprintTrainer:
 
         variables = [*model.variables, *head.variables, *optimizer.variables]
         initial = [np.array(variable) for variable in variables]
-        return _Compiled(model, variables, initial, optimizer, step)
+        return _Compiled(model, seeing(model), variables, initial, optimizer, step)

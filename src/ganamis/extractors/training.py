@@ -3,7 +3,7 @@ for the result.
 """
 
 import csv
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -40,6 +40,7 @@ class NetworkTrainer:
     training: Training
     seed: int
     _compiled: tuple[Any, ...] | None = field(default=None, repr=False)
+    _seeing: tuple[Any, Any] = field(default=(None, None), repr=False)
 
     def fit(
         self,
@@ -201,13 +202,27 @@ class NetworkTrainer:
         import keras
 
         epochs = range(SETTLING_EPOCHS)
-        settle(model, (crops for crops, _ in self._stream(images, labels, values, epochs=epochs)))
+        if self._seeing[0] is not model:
+            self._seeing = (model, seeing(model))
+        batches = (crops for crops, _ in self._stream(images, labels, values, epochs=epochs))
+        settle(model, self._seeing[1], batches)
         features = keras.Model(model.inputs, model.get_layer(FEATURES).output)
         network = export(features, batch=2 * self.training.batch_size)
         return NetworkExtractor(network, crop=self.network.crop, views=VIEWS)
 
 
-def settle(model: "keras.Model", batches: Iterable[Any]) -> None:
+def seeing(model: "keras.Model") -> Callable[[Any], None]:
+    """A compiled forward pass as in training, which moves the moving averages and nothing else."""
+    import tensorflow as tf
+
+    @tf.function(jit_compile=False, reduce_retracing=True)
+    def see(pixels: Any) -> None:
+        model(pixels, training=True)
+
+    return see
+
+
+def settle(model: "keras.Model", see: Callable[[Any], None], batches: Iterable[Any]) -> None:
     """Let batch normalisation's moving averages take the trained network's statistics.
 
     After a few hundred steps they still hold some of what earlier weights, and the initial ones,
@@ -216,14 +231,9 @@ def settle(model: "keras.Model", batches: Iterable[Any]) -> None:
     leave a third of what was.
 
     Args:
+        see: of `seeing(model)`, which is compiled once for all that share the model.
         batches: what it was trained on, `[B, crop, crop, 1]` gray levels.
     """
-    import tensorflow as tf
-
-    @tf.function(jit_compile=False)
-    def see(pixels: Any) -> None:
-        model(pixels, training=True)
-
     averaging = list(normalisations(model))
     momenta = [layer.momentum for layer in averaging]
     set_momentum(model, SETTLING_MOMENTUM)
