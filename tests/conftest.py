@@ -1,23 +1,42 @@
-"""Fixtures shared by every test folder."""
+"""Fixtures shared by every test folder, and which worker runs which tests."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.builders import build_folder
 
-TESTS = Path(__file__).parent
-BROWSER = TESTS / "browser"
-LONGEST = (BROWSER, TESTS / "test_pipeline.py")  # begun first, so that no worker is left waiting
+BROWSER = "tests/browser/"
+# Begun first, so that no worker is left waiting.
+LONGEST = (
+    BROWSER,
+    "tests/stages/test_attribute_batch.py",
+    "tests/test_pipeline.py",
+    "tests/test_team.py",
+)
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def together(nodeid: str) -> str:
+    """What one worker runs: a file, which shares what it builds; in a browser, the whole folder."""
+    return BROWSER if nodeid.startswith(BROWSER) else nodeid.split("::")[0]
+
+
+class OneWorkerAFile(LoadScopeScheduling):
+    """Not the mark `xdist_group`: pytest 9.2 no longer heeds what xdist makes of it."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        return together(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerAFile:
+    return OneWorkerAFile(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """One worker runs all tests of a file; those in a browser share one trained project as well."""
-    for item in items:
-        group = BROWSER if BROWSER in item.path.parents else item.path
-        item.add_marker(pytest.mark.xdist_group(str(group)))
-    items.sort(key=lambda item: not {item.path, item.path.parent} & set(LONGEST))
+    items.sort(key=lambda item: together(item.nodeid) not in LONGEST)
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.conftest import LONGEST, together
+
 ROOT = Path(__file__).parent.parent
 NEEDED = ("Makefile", "requirements.txt", "requirements-dev.txt", "pyproject.toml")
 
@@ -97,3 +99,12 @@ def test_changed_trainings_run_side_by_side_after_the_first(
     assert sorted(line.split()[1] for line in lines) == sorted(
         2 * ["train@a", "train@b", "train@c"]
     )
+
+
+def test_tests_that_share_what_they_build_are_one_workers() -> None:
+    lines = (ROOT / "Makefile").read_text(encoding="utf-8").splitlines()
+    (command,) = [line for line in lines if "-m pytest" in line]
+    assert "--dist loadscope " in command  # any other way of sharing out passes by the scheduler
+    assert together("tests/a/test_b.py::Test::test_c[x::y@z]") == "tests/a/test_b.py"
+    assert together("tests/browser/test_d.py::test_e") == together("tests/browser/test_f.py::g")
+    assert all((ROOT / place).exists() for place in LONGEST)

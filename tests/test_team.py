@@ -28,12 +28,9 @@ from tests.test_pipeline import ROOT, tiny_params, write_data
 PAGE = (ROOT / "docs" / "team.md").read_text(encoding="utf-8")
 BUCKET = "ganamis"
 SECRET = "a team's secret"
-pytestmark = [
-    pytest.mark.skipif(
-        programs() is None, reason="PostgreSQL is not installed (Debian: apt install postgresql)"
-    ),
-    pytest.mark.xdist_group("team"),
-]
+pytestmark = pytest.mark.skipif(
+    programs() is None, reason="PostgreSQL is not installed (Debian: apt install postgresql)"
+)
 
 
 def free_port() -> int:
