@@ -81,4 +81,4 @@ def test_the_registered_model_shows_its_champion(browser: Chrome, address: str) 
     )
     assert "Which generative model made a medical image?" in body
     assert "Version 1" in body
-    assert "data_digest" in body and "git_commit" in body and "ari" in body
+    assert "data" in body and "commit" in body and "ari" in body

@@ -111,7 +111,9 @@ def recorded(number: int) -> dict[str, object]:
 
 
 def tags(number: int) -> dict[str, str]:
-    return dict(mlflow.MlflowClient().get_model_version(MODEL, str(number)).tags)
+    """Of a version and of its run."""
+    version = mlflow.MlflowClient().get_model_version(MODEL, str(number))
+    return version.tags | mlflow.get_run(version.run_id).data.tags
 
 
 def test_no_champion_yet(store: Path) -> None:
@@ -320,7 +322,12 @@ def test_eight_promotions_at_once(store: Path) -> None:
     assert aris[champion] == max(aris.values())
 
 
-WRITES = ("set_model_version_tag", "set_registered_model_tag", "set_registered_model_alias")
+WRITES = (
+    "set_tag",
+    "set_model_version_tag",
+    "set_registered_model_tag",
+    "set_registered_model_alias",
+)
 EVIDENCE_TAGS, ROLLBACK_TAGS = 2, 2  # written before any alias moves
 
 

@@ -16,6 +16,7 @@ from ganamis.model.shipped import shipped_folder
 from ganamis.params import load_params
 from ganamis.registry import tidying, versions
 from ganamis.registry.gate import open_world_ari
+from ganamis.registry.history import all_versions, ari_tag
 from ganamis.stages import promote as stage
 from ganamis.stages.paths import REGISTER
 from ganamis.stages.tidy import tidy
@@ -47,10 +48,25 @@ def register() -> int:
 
 def test_a_version_shows_few_short_tags_and_tells_the_rest(project: Path) -> None:
     made = versions.version_numbered(register())
-    assert set(made.tags) == {"ari", "data_digest", "git_commit"}
+    assert made.tags == {"ari": TAGS["ari"], "data": "d" * 12, "commit": "c" * 12}
+    for whole in ("data_digest", "git_commit"):
+        assert TAGS[whole] in made.description
     assert made.description.startswith("spectrum with open_world\n")
     assert TAGS["training_run"] in made.description
     assert (versions.stored_model(made) / "model.json").is_file()
+
+
+def test_the_history_of_versions_is_read_from_their_tags(project: Path) -> None:
+    register()
+    client = mlflow.MlflowClient()
+    client.set_model_version_tag(versions.MODEL, str(register()), versions.ARI, "by hand")
+    client.set_registered_model_alias(versions.MODEL, versions.CHAMPION, "1")
+    first, second = all_versions()
+    assert (first.number, first.ari, first.low, first.high) == (1, 0.931, 0.9, 0.96)
+    assert first.aliases == ("champion",) and second.aliases == ("challenger",)
+    assert (first.data, first.commit, first.gate) == ("d" * 12, "c" * 12, "")
+    assert second.number == 2 and second.ari is None
+    assert ari_tag(0.931, 0.9, 0.96) == TAGS["ari"]
 
 
 def test_a_version_of_another_store_is_not_taken_for_ours(

@@ -9,7 +9,7 @@ import pytest
 
 from ganamis.report import wording
 from ganamis.report.networks import trained_rows
-from ganamis.report.page import Report, Step, render
+from ganamis.report.page import Report, Step, Version, render
 from ganamis.report.parts import Group, Picture, and_list, count, number
 from ganamis.report.pictures import example
 from tests.builders import noise
@@ -121,6 +121,11 @@ def report() -> Report:
         figures=(replace(picture, title="Map of the images"),),
         benchmark=None,
         version={"name": "ganamis", "version": 3, "run_id": "1" * 32},
+        versions=(
+            Version(2, None, None, None, "", "", (), ""),
+            Version(3, 0.9, 0.8, 1.0, "f" * 12, "c" * 12, ("champion",), HOSTILE),
+        ),
+        trend=replace(picture, title="ARI of every version"),
         gate={"promoted": True, "reason": HOSTILE, "difference": None, "interval: low": 0.01},
         steps=(
             Step("ingest", (("results/ingest", "a" * 32),), None, None, False, None, None),

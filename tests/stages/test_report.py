@@ -6,8 +6,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
+from ganamis.report.page import Version
 from ganamis.stages.lineage import read_steps
-from ganamis.stages.report import read_benchmark
+from ganamis.stages.report import read_benchmark, read_trend
 from tests.builders import PARAMS
 
 HEADLINE = "zoo - nothing known - open_world - number unknown"
@@ -37,6 +38,18 @@ def test_a_benchmark_becomes_a_table_a_chart_and_a_sentence(tmp_path: Path) -> N
     assert dict(found.rows)["mix"][0] == "0.870 ± 0.050 (8/7)"
     assert "0.87 for mix" in found.chart.alt
     assert found.chart.width > 1000
+
+
+def test_the_trend_is_drawn_of_two_scores_or_more() -> None:
+    rows = [
+        Version(1, 0.81, 0.7, 0.9, "a" * 12, "", ("previous",), ""),
+        Version(2, None, None, None, "", "", (), ""),
+        Version(3, 0.9, 0.85, 0.95, "b" * 12, "", ("challenger", "champion"), ""),
+    ]
+    chart = read_trend(tuple(rows))
+    assert chart is not None and chart.width > 800
+    assert "version 1 0.810 and version 3 0.900" in chart.alt
+    assert read_trend(tuple(rows[:2])) is None
 
 
 def test_no_benchmark_is_none(tmp_path: Path) -> None:

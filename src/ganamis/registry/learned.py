@@ -14,7 +14,7 @@ from ganamis.tracking import runs
 
 LEARNED_FROM, CHANGE = "learned_from", "catalogue.change"
 SHIPPED = "shipped"  # in place of a version: the model of the package
-INHERITED = ("ari", "data_digest")
+INHERITED = (versions.ARI, versions.DATA)
 
 
 def register_learned(
@@ -45,6 +45,11 @@ def register_learned(
             Path(folder),
             evidence,
             limits=limits,
-            tags={**inherited, **runs.git_tags(), LEARNED_FROM: source, CHANGE: change},
+            tags={
+                **inherited,
+                "git_commit": runs.git_tags()["git_commit"],
+                LEARNED_FROM: source,
+                CHANGE: change,
+            },
         )
     return int(created.version)

@@ -20,8 +20,11 @@ from ganamis.registry.learned import CHANGE, LEARNED_FROM
 from ganamis.registry.turns import alone
 from ganamis.registry.versions import (
     CHAMPION,
+    COMMIT,
+    DATA,
     MODEL,
     PREVIOUS,
+    abbreviated,
     evidence,
     stored_model,
     version_numbered,
@@ -29,7 +32,7 @@ from ganamis.registry.versions import (
 )
 
 # These two are for programs; people read `gate` and `rollback`.
-DECISION = "mlflow.gate.decision"  # of a version: the whole decision, in one write
+DECISION = "mlflow.gate.decision"  # of a version's run: the whole decision, in one write
 MOVE = "mlflow.gate.move"  # of the model: champion and previous before the last move of aliases
 GATE, ROLLBACK = "gate", "rollback"  # of a version, in words
 Rescore = Callable[[Path, ModelVersion], pd.DataFrame]
@@ -39,16 +42,17 @@ Rescore = Callable[[Path, ModelVersion], pd.DataFrame]
 class Decision:
     """What the gate decided, and on what evidence; None where there was nothing to compare with.
 
-    challenger_ari, champion_ari: mean open-world ARI on development. difference: the first less
-    the second; low, high: its one-sided bootstrap bounds. rescored: the champion was scored anew on
-    the challenger's data and folds.
+    data, challenger_commit, champion_commit: how their digests begin. challenger_ari, champion_ari:
+    mean open-world ARI on development. difference: the first less the second; low, high: its
+    one-sided bootstrap bounds. rescored: the champion was scored anew on the challenger's data and
+    folds.
     """
 
     promoted: bool
     reason: str
     challenger: int
     champion: int | None
-    data_digest: str
+    data: str
     margin: float
     confidence: float
     challenger_ari: float | None = None
@@ -100,10 +104,10 @@ def promote(
     client = mlflow.MlflowClient()
     challenger = version_numbered(number)
     learned = LEARNED_FROM in challenger.tags
-    if not learned and challenger.tags.get("data_digest") != data_digest:
+    if not learned and challenger.tags.get(DATA) != (now := abbreviated(data_digest or "")):
         raise UserError(
-            f"version {number} was scored on data {challenger.tags.get('data_digest')}, but the "
-            f"data set is now {data_digest}; run `dvc repro promote`, which registers on it first"
+            f"version {number} was scored on data {challenger.tags.get(DATA)}, but the "
+            f"data set is now {now}; run `dvc repro promote`, which registers on it first"
         )
     with alone():
         _mend(client)
@@ -119,28 +123,28 @@ def promote(
         )
         if champion is not None and champion.version == challenger.version:
             return decision
-        for key, value in _tags(decision).items():
-            client.set_model_version_tag(MODEL, challenger.version, key, value)
+        client.set_tag(challenger.run_id or "", DECISION, json.dumps(asdict(decision)))
+        client.set_model_version_tag(MODEL, challenger.version, GATE, _words(decision))
         if decision.promoted:
             _move(client, champion, challenger)
     return decision
 
 
-def _tags(decision: Decision) -> dict[str, str]:
-    """The decision for a reader, and whole for `_recorded`."""
+def _words(decision: Decision) -> str:
     words = "promoted" if decision.promoted else "not promoted"
     if decision.difference is None:
         words += f": {decision.reason}"
     else:
         words += f": {decision.difference:+.3f} (at least {decision.low:+.3f})"
         words += f" on version {decision.champion}"
-    return {GATE: words, DECISION: json.dumps(asdict(decision))}
+    return words
 
 
 def _recorded(version: ModelVersion) -> Decision | None:
-    """The decision that made a version champion, or None where its tags tell of none."""
+    """The decision that made a version champion, or None where its run tells of none."""
+    tags = mlflow.get_run(version.run_id or "").data.tags
     try:
-        decision = Decision(**json.loads(version.tags.get(DECISION, "")))
+        decision = Decision(**json.loads(tags.get(DECISION, "")))
     except (ValueError, TypeError):
         return None
     return decision if decision.promoted else None
@@ -198,11 +202,11 @@ def _decide(
             reason,
             int(challenger.version),
             None if champion is None else int(champion.version),
-            challenger.tags.get("data_digest", "none"),
+            challenger.tags.get(DATA, "none"),
             margin,
             confidence,
-            challenger_commit=challenger.tags.get("git_commit", "none"),
-            champion_commit=champion.tags.get("git_commit", "none") if champion else "none",
+            challenger_commit=challenger.tags.get(COMMIT, "none"),
+            champion_commit=champion.tags.get(COMMIT, "none") if champion else "none",
             challenger_run=challenger.run_id or "",
             champion_run=champion.run_id or "" if champion else "",
             decided_at=_now(),
@@ -223,7 +227,7 @@ def _decide(
         )
     try:
         folder = stored_model(champion)
-        same_data = champion.tags.get("data_digest") == challenger.tags["data_digest"]
+        same_data = champion.tags.get(DATA) == challenger.tags[DATA]
         theirs = evidence(champion) if same_data else None
         rescored = theirs is None or not same_images(ours, theirs)
         if theirs is None or rescored:

@@ -37,16 +37,22 @@ Which generative model made a medical image? Encoded image in; cluster, generato
 
 - `champion` serves: `models:/ganamis@champion`.
 - `challenger` is the newest version, `previous` the champion before.
-- `ari`: open-world ARI on development images and its 95 % interval; `data_digest`: DVC's, of them.
+- `ari`: open-world ARI on development images and its 95 % interval.
+- `data`, `commit`: how DVC's digest of the data and the git commit begin.
 - `gate`: why a version was promoted, or was not; by how much it leads, on what.
 - A version's description leads to the run that trained it and to the code.
 """
-# What a version's description tells of what made it; its tags hold the rest, which tables show.
+# What a version's description tells of what made it. Tables show tags, in narrow columns: of a
+# digest only its beginning.
 DESCRIBED = {
     "architecture": "extractor",
     "clusterer": "clusterer",
     "training_run": "run that trained the extractor",
+    "data_digest": "digest of the data",
+    "git_commit": "git commit",
 }
+DATA, COMMIT, ARI = "data", "commit", "ari"  # tags of a version
+SHORTENED = {"data_digest": DATA, "git_commit": COMMIT}
 IMPORTED = ("PIL", "keras", "mlflow", "numpy", "pandas", "scipy", "sklearn", "tensorflow")
 ARTIFACT = "model"  # the folder of a version's model among its artifacts
 SIGNATURE = ModelSignature(
@@ -84,7 +90,8 @@ def register(
         bundle: the folder of a model, as `model.storage` writes it.
         evidence: columns `held_out`, `id`, `generator`, `label` of the open-world folds.
         limits: of files and requests, `serve` in params.yaml; they travel with the model.
-        tags: what links the version to data, code and scores; `DESCRIBED` goes into its text.
+        tags: what links the version to data, code and scores; `DESCRIBED` goes into its text,
+            and of `SHORTENED` the beginning becomes a tag.
     """
     mlflow.log_text(evidence.to_csv(index=False), f"{EVIDENCE}/{EVIDENCE_FILE}")
     with TemporaryDirectory() as folder:
@@ -110,11 +117,21 @@ def register(
         source=logged.model_uri,
         run_id=logged.run_id,
         model_id=logged.model_id,  # a tracking server asks for what the source names already
-        tags={key: value for key, value in tags.items() if key not in DESCRIBED},
+        tags=_short(tags),
         description=_version_description(tags),
     )
     client.set_registered_model_alias(MODEL, CHALLENGER, created.version)
     return created
+
+
+def abbreviated(digest: str) -> str:
+    """The beginning of a digest, long enough to tell any two apart."""
+    return digest[:12]
+
+
+def _short(tags: Mapping[str, str]) -> dict[str, str]:
+    kept = {key: value for key, value in tags.items() if key not in DESCRIBED}
+    return kept | {short: abbreviated(tags[key]) for key, short in SHORTENED.items() if key in tags}
 
 
 def _version_description(tags: Mapping[str, str]) -> str:

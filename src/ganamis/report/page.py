@@ -36,6 +36,24 @@ class Step:
 
 
 @dataclass(frozen=True)
+class Version:
+    """A registered version: its open-world ARI on development with a 95 % interval, if known.
+
+    data, commit: how the digests of its data and code begin. aliases: those it bears. gate: what
+    the gate said of it, in words; empty if it was not asked.
+    """
+
+    number: int
+    ari: float | None
+    low: float | None
+    high: float | None
+    data: str
+    commit: str
+    aliases: tuple[str, ...]
+    gate: str
+
+
+@dataclass(frozen=True)
 class Benchmark:
     """ARI under degradations: column headings, rows of a condition and its cells, and a chart."""
 
@@ -54,7 +72,9 @@ class Report:
     data: what `ingest` found. selection: what `select` chose. scores: one row per extractor,
     clusterer and mode; no rows without test labels. trained: architecture by recipe. search_chart:
     None where no network was searched. gate: the gate's decision, key by key; version: the
-    registered model's. benchmark: None where there was none. missing: what was not measured.
+    registered model's. versions: all that the registry held, the oldest first; trend: their chart,
+    None where there is one score at most. benchmark: None where there was none. missing: what
+    was not measured.
     """
 
     run_id: str
@@ -71,6 +91,8 @@ class Report:
     figures: tuple[Picture, ...]
     benchmark: Benchmark | None
     version: Mapping[str, Any]
+    versions: tuple[Version, ...]
+    trend: Picture | None
     gate: Mapping[str, Any]
     steps: tuple[Step, ...]
     permutations: int

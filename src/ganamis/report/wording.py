@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from ganamis.report.benchmark import shown
-from ganamis.report.page import CLUSTERERS
+from ganamis.report.page import CLUSTERERS, Version
 from ganamis.report.parts import Group, and_list, count, number
 
 
@@ -101,6 +101,16 @@ def searches(trials: pd.DataFrame, shares: Mapping[str, float]) -> str:
         return text
     listing = [f"{name.replace('_', ' ')} {number(share, 2)}" for name, share in shares.items()]
     return f"{text} Importance: {and_list(listing)}."
+
+
+def trend(versions: Sequence[Version]) -> str:
+    """What the chart of all versions shows."""
+    scored = [
+        f"version {version.number} {number(version.ari)}"
+        for version in versions
+        if version.ari is not None
+    ]
+    return f"Dot chart of the adjusted Rand index of registered versions: {and_list(scored)}."
 
 
 def missing(

@@ -7,7 +7,7 @@ from ganamis.files import read_json, require, try_output, whole_folder, write_js
 from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import load_model, save_model
 from ganamis.params import Params
-from ganamis.registry import versions
+from ganamis.registry import history, versions
 from ganamis.registry.gate import open_world_ari
 from ganamis.stages.cluster import read_folds
 from ganamis.stages.paths import REGISTER, SELECT, TRAIN, read_ingested
@@ -54,7 +54,7 @@ def register(params: Params) -> None:
                     ],
                     "data_digest": data.digest,
                     "git_commit": runs.git_tags()["git_commit"],
-                    "ari": f"{ari:.3f} [{low:.3f}, {high:.3f}]",
+                    versions.ARI: history.ari_tag(ari, low, high),
                 },
             )
             write_json(

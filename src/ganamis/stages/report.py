@@ -14,10 +14,12 @@ from ganamis.extractors.candidates import FINGERPRINT, recipe_of
 from ganamis.extractors.importance import importances
 from ganamis.files import read_json, require, try_output, whole_folder
 from ganamis.params import ExtractorName, Params
+from ganamis.registry.history import all_versions
 from ganamis.report import pictures, wording
 from ganamis.report.benchmark import columns, degradation_chart, table_rows
+from ganamis.report.history import trend_chart
 from ganamis.report.networks import Trained, trained_rows
-from ganamis.report.page import Benchmark, Report, render
+from ganamis.report.page import Benchmark, Report, Version, render
 from ganamis.report.parts import Group, Picture
 from ganamis.report.search_chart import AXES, search_chart
 from ganamis.stages.drawings import LINKAGE
@@ -50,6 +52,7 @@ def report(params: Params) -> None:
     scores = _scores()
     groups = _groups(data, selection)
     benchmark = read_benchmark(BENCHMARK)
+    registered = all_versions()
     untrained = [name for name in get_args(ExtractorName) if name not in params.architectures]
     with runs.stage_run(
         "report",
@@ -72,6 +75,8 @@ def report(params: Params) -> None:
             figures=_figures(selection, groups, data),
             benchmark=benchmark,
             version=version,
+            versions=registered,
+            trend=read_trend(registered),
             gate=gate,
             steps=read_steps(params, report_run=run.info.run_id),
             permutations=params.cluster.permutations,
@@ -129,6 +134,22 @@ def read_searches(params: Params) -> Picture | None:
             alt=wording.searches(trials, shares),
             caption="Each line is a trial of one network: its settings, and the mean ARI of the "
             "development folds, one generator held out of each. Dotted trials were stopped early.",
+        )
+
+
+def read_trend(versions: tuple[Version, ...]) -> Picture | None:
+    """The scores of all versions as a chart, where there are two or more."""
+    if sum(version.ari is not None for version in versions) < 2:
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "trend.png"
+        trend_chart(versions, path)
+        return pictures.from_file(
+            path,
+            title="ARI of every version",
+            alt=wording.trend(versions),
+            caption="Open-world ARI on development images and its 95 % interval. One colour is one "
+            "data set; lines join versions of the same data.",
         )
 
 
