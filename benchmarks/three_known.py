@@ -103,9 +103,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--steps", type=int, help="of training; without it, as params.yaml says")
     parser.add_argument("--work", type=Path, default=Path("work/three_known"))
     given = parser.parse_args()
     params, images = load_params(), read_labelled(given.folder)
+    if given.steps is not None:
+        numbers = params.active.fingerprint.model_copy(update={"steps": given.steps})
+        profile = params.active.model_copy(update={"fingerprint": numbers})
+        params = params.model_copy(update={"profiles": {params.profile: profile}})
     for seed in range(given.seeds):
         draw = Draw(images.images, images.generators, seed=seed)
         known = ", ".join(np.unique(draw.generators))
