@@ -104,7 +104,7 @@ def _by_default(entry: dict[str, Any]) -> str:
 def test_mlflow_and_dvc_run_the_same_commands() -> None:
     entries = yaml.safe_load((ROOT / "MLproject").read_text())["entry_points"]
     assert {_by_default(entry) for entry in entries.values()} >= _dvc_commands()
-    assert entries["main"]["command"] == "dvc repro report"
+    assert entries["main"]["command"] == "dvc repro report && python -m ganamis deliver"
 
 
 def test_every_entry_point_is_a_subcommand_of_the_same_name() -> None:

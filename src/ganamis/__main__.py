@@ -204,6 +204,14 @@ def report() -> None:
 
 
 @app.command()
+def deliver() -> None:
+    """Bring what `mlflow run <git address>` wrote to the folder it was started from."""
+    from ganamis.stages.deliver import deliver
+
+    deliver()
+
+
+@app.command()
 def attribute(
     folder: Annotated[Path, typer.Argument(help="A folder or ZIP of images, at any depth.")],
     out: Annotated[Path, typer.Option(help="The CSV file to write.")],
