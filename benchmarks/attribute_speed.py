@@ -1,31 +1,35 @@
-"""`ganamis attribute` on 3,000 images of 256x256, whole process, beside the paper's VGG19 features.
+"""`ganamis attribute`, whole processes, with the shipped model and with labelled development.
 
-Run `python benchmarks/attribute_speed.py` in the project's folder. Images are simulated: four
-generators that filter noise each in their own way, three of them in development.
+Run `python benchmarks/attribute_speed.py --images 3000 10000 30000 [--beside COMMIT]`. Images of
+256x256 are simulated: four generators that filter noise each in their own way, further images
+being shifts of the first. COMMIT, another version of this repository, attributes the same images.
 """
 
+import argparse
+import os
 import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 
-import keras
 import numpy as np
 from PIL import Image
+from references import SIDE, ceiling, prnu, vgg19
 from scipy.ndimage import gaussian_filter
+from threadpoolctl import threadpool_info
 
 from ganamis.data.images import read_gray
-from ganamis.extractors.architectures import build_network
-from ganamis.extractors.exported import export
-from ganamis.extractors.network import NetworkExtractor
-from ganamis.params import load_params
-from ganamis.stages.ship import shipped_extractor
+from ganamis.extractors.fusion import Fusion
+from ganamis.model.embedding import embed_images
+from ganamis.model.shipped import load_shipped
 
-SIDE, DEVELOPMENT, IMAGES = 256, 180, 3000
-SPECTRA, NETWORK = 600, 48  # images timed by each extractor
+ROOT = Path(__file__).resolve().parent.parent
+GENERATORS, TAUGHT = 4, 180  # three of the generators have development images
+DRAWN = 400  # images drawn; further ones are these, shifted
+LEAST, PROFILED, NETWORK = 1000, 192, 48  # images that time references, parts and VGG19
 
 
 def draw(index: int, label: int) -> np.ndarray:
@@ -37,55 +41,138 @@ def draw(index: int, label: int) -> np.ndarray:
     return np.clip(128 + 300 * content + 8 * texture / texture.std(), 0, 255).astype(np.uint8)
 
 
-def write(root: Path) -> None:
-    for label in range(3):
-        (root / "development" / f"model-{label}").mkdir(parents=True)
-    (root / "test").mkdir()
+def write_asked(folder: Path, count: int) -> None:
+    folder.mkdir(parents=True)
+    drawn = [draw(TAUGHT + index, index % GENERATORS) for index in range(min(DRAWN, count))]
 
-    def save(index: int) -> None:
-        taught = index < DEVELOPMENT
-        label = index % (3 if taught else 4)
-        folder = root / ("development" if taught else "test")
-        path = folder / f"model-{label}" if taught else folder
-        Image.fromarray(draw(index, label)).save(path / f"{index:05d}.png")
+    def save(number: int) -> None:
+        turn, place = divmod(number, len(drawn))
+        pixels = np.roll(drawn[place], (13 * turn, 29 * turn), (0, 1))
+        Image.fromarray(pixels).save(folder / f"{number:06d}.png")
 
     with ThreadPoolExecutor() as pool:
-        list(pool.map(save, range(DEVELOPMENT + IMAGES)))
+        list(pool.map(save, range(count)))
 
 
-def rate(embed: Callable[[np.ndarray], np.ndarray], images: np.ndarray) -> float:
-    """Images per second, the first few not counted."""
-    embed(images[:8])
-    start = time.perf_counter()
-    embed(images)
-    return len(images) / (time.perf_counter() - start)
+def write_taught(root: Path) -> None:
+    for index in range(TAUGHT):
+        label = index % (GENERATORS - 1)
+        folder = root / "development" / f"model-{label}"
+        folder.mkdir(parents=True, exist_ok=True)
+        Image.fromarray(draw(index, label)).save(folder / f"{index:05d}.png")
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Of one process. seconds: by the clock. cpu: seconds. memory: MiB held at most."""
+
+    seconds: float
+    cpu: float
+    memory: float
+
+
+def attribute(folder: Path, source: Path) -> Cost:
+    """`ganamis attribute` of the version whose packages lie in `source`."""
+    with tempfile.TemporaryDirectory() as out:
+        command = [sys.executable, "-m", "ganamis", "attribute", str(folder)]
+        start = time.perf_counter()
+        process = subprocess.Popen(
+            [*command, "--out", f"{out}/clusters.csv"],
+            env={**os.environ, "PYTHONPATH": str(source)},
+            cwd=out,
+            stdout=subprocess.DEVNULL,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        process.returncode = os.waitstatus_to_exitcode(status)
+    assert process.returncode == 0, "attribute failed"
+    seconds = time.perf_counter() - start
+    return Cost(seconds, usage.ru_utime + usage.ru_stime, usage.ru_maxrss / 1024)
+
+
+def show(title: str, count: int, cost: Cost, least: float) -> None:
+    print(
+        f"{title:<34} {count:7,} images {cost.seconds:7.1f} s {cost.cpu:7.1f} s of CPU "
+        f"{cost.memory:6.0f} MiB {count / cost.seconds:6.0f} images/s, "
+        f"{count / cost.seconds / least:.2f} of the ceiling",
+        flush=True,
+    )
+
+
+def show_parts(images: np.ndarray) -> None:
+    """Milliseconds of CPU of each part of the shipped model for an image, and of the whole."""
+    model = load_shipped()
+    assert isinstance(model.extractor, Fusion)
+    embed_images(model, images[:32])
+    for part in model.extractor.parts:
+        title = type(getattr(part, "part", part)).__name__
+        start = time.process_time()
+        for place in range(0, len(images), 32):
+            part.embed(images[place : place + 32])
+        print(f"  {title}: {1000 * (time.process_time() - start) / len(images):.2f} ms of CPU")
+    start = time.process_time()
+    embed_images(model, images)
+    print(f"  all: {1000 * (time.process_time() - start) / len(images):.2f} ms of CPU an image")
+
+
+def show_beside(commit: str, folder: Path, count: int, ours: Cost, least: float) -> None:
+    """Another version, checked out beside this one for as long as it takes."""
+    with tempfile.TemporaryDirectory() as scratch:
+        other = f"{scratch}/other"
+        worktree = ("git", "-C", str(ROOT), "worktree")
+        subprocess.run([*worktree, "add", "--detach", other, commit], check=True)
+        try:
+            theirs = attribute(folder, Path(other) / "src")
+        finally:
+            subprocess.run([*worktree, "remove", "--force", other], check=True)
+    show(f"labelled, {commit}", count, theirs, least)
+    shares = ours.seconds / theirs.seconds, ours.cpu / theirs.cpu
+    print(f"  ours takes {shares[0]:.2f} of its time, {shares[1]:.2f} of CPU")
+
+
+def show_sizes(root: Path, counts: list[int], least: float) -> Cost:
+    """The shipped model on folders of so many images; what the first of them takes."""
+    costs = []
+    for count in counts:
+        costs.append(attribute(root / str(count), ROOT / "src"))
+        show("shipped model", count, costs[-1], least)
+    for cost in costs[1:]:
+        times = cost.seconds / costs[0].seconds, cost.cpu / costs[0].cpu
+        print(f"  growth from {counts[0]:,}: {times[0]:.1f} times, of CPU {times[1]:.1f}")
+    return costs[0]
 
 
 def main() -> None:
-    params = load_params()
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--images", type=int, nargs="+", default=[3000])
+    parser.add_argument("--beside", help="A commit of this repository.")
+    given = parser.parse_args()
+    first = given.images[0]
+    kernels = sorted({str(each.get("architecture")) for each in threadpool_info()} - {"None"})
+    print(f"load {os.getloadavg()[0]:.1f}; linear algebra by the kernels {', '.join(kernels)}")
     with tempfile.TemporaryDirectory() as scratch:
         root = Path(scratch)
-        write(root)
-        start = time.perf_counter()
-        command = [sys.executable, "-m", "ganamis", "attribute", str(root)]
-        subprocess.run([*command, "--out", str(root / "clusters.csv")], check=True)
-        whole = time.perf_counter() - start
-        paths = sorted((root / "test").iterdir())[:SPECTRA]
-        start = time.perf_counter()
-        images = np.stack([read_gray(path, size=SIDE)[0] for path in paths])
-        decoding = len(paths) / (time.perf_counter() - start)
-    print(f"whole process: {whole:.1f} s for {IMAGES} images, {IMAGES / whole:.0f} images/s")
-    spectrum = rate(shipped_extractor(params).embed, images)
-    model = build_network(
-        "vgg19", crop=SIDE, classes=3, weights="none", dropout=0.0, trainable_share=1.0
+        for count in given.images:
+            write_asked(root / str(count), count)
+        paths = sorted((root / str(first)).iterdir())[:LEAST]
+        images = np.stack([read_gray(path, size=SIDE)[0] for path in paths[:PROFILED]])
+        least = ceiling(paths)
+        print(f"ceiling, decoding and one spectrum on all cores: {least:.0f} images/s")
+        show_parts(images)
+        ours = show_sizes(root, given.images, least)
+        residual, pair = prnu(paths)
+        seconds = residual * first + pair * first**2
+        print(f"PRNU: {seconds:.1f} s for {first:,}, {seconds / ours.seconds:.2f} times ours")
+        write_taught(root / "labelled")
+        (root / str(first)).rename(root / "labelled" / "test")
+        labelled = attribute(root / "labelled", ROOT / "src")
+        show("labelled development", first, labelled, least)
+        if given.beside:
+            show_beside(given.beside, root / "labelled", first, labelled, least)
+    seconds = first / vgg19(images[:NETWORK])
+    print(
+        f"VGG19's features: {seconds:.0f} s for {first:,}, {seconds / ours.seconds:.1f} times ours"
     )
-    features = keras.Model(model.input, model.get_layer("features").output)
-    network = NetworkExtractor(export(features, batch=16), crop=SIDE, views=1)
-    paper = rate(network.embed, images[:NETWORK])
-    print(f"decoding {decoding:.0f} images/s, spectrum {spectrum:.0f} images/s")
-    print(f"VGG19 on whole images: {paper:.1f} images/s, {IMAGES / paper:.0f} s for features alone")
-    print(f"the spectrum is {spectrum / paper:.0f} times as fast;", end=" ")
-    print(f"the whole of `attribute` takes {whole * paper / IMAGES:.3f} of VGG19's features")
+    print(f"load {os.getloadavg()[0]:.1f} after")
 
 
 if __name__ == "__main__":
