@@ -21,6 +21,7 @@ from references import SIDE, ceiling, prnu, vgg19
 from scipy.ndimage import gaussian_filter
 from threadpoolctl import threadpool_info
 
+from ganamis.clustering.open_world import small_matrices
 from ganamis.data.images import read_gray
 from ganamis.extractors.fusion import Fusion
 from ganamis.model.embedding import embed_images
@@ -71,15 +72,15 @@ class Cost:
     memory: float
 
 
-def attribute(folder: Path, source: Path) -> Cost:
-    """`ganamis attribute` of the version whose packages lie in `source`."""
+def attribute(folder: Path, version: Path) -> Cost:
+    """`ganamis attribute` of the version of this repository that lies in `version`."""
     with tempfile.TemporaryDirectory() as out:
         command = [sys.executable, "-m", "ganamis", "attribute", str(folder)]
         start = time.perf_counter()
         process = subprocess.Popen(
             [*command, "--out", f"{out}/clusters.csv"],
-            env={**os.environ, "PYTHONPATH": str(source)},
-            cwd=out,
+            env={**os.environ, "PYTHONPATH": str(version / "src")},
+            cwd=version,
             stdout=subprocess.DEVNULL,
         )
         _, status, usage = os.wait4(process.pid, 0)
@@ -106,8 +107,9 @@ def show_parts(images: np.ndarray) -> None:
     for part in model.extractor.parts:
         title = type(getattr(part, "part", part)).__name__
         start = time.process_time()
-        for place in range(0, len(images), 32):
-            part.embed(images[place : place + 32])
+        with small_matrices():
+            for place in range(0, len(images), 32):
+                part.embed(images[place : place + 32])
         print(f"  {title}: {1000 * (time.process_time() - start) / len(images):.2f} ms of CPU")
     start = time.process_time()
     embed_images(model, images)
@@ -121,7 +123,7 @@ def show_beside(commit: str, folder: Path, count: int, ours: Cost, least: float)
         worktree = ("git", "-C", str(ROOT), "worktree")
         subprocess.run([*worktree, "add", "--detach", other, commit], check=True)
         try:
-            theirs = attribute(folder, Path(other) / "src")
+            theirs = attribute(folder, Path(other))
         finally:
             subprocess.run([*worktree, "remove", "--force", other], check=True)
     show(f"labelled, {commit}", count, theirs, least)
@@ -133,7 +135,7 @@ def show_sizes(root: Path, counts: list[int], least: float) -> Cost:
     """The shipped model on folders of so many images; what the first of them takes."""
     costs = []
     for count in counts:
-        costs.append(attribute(root / str(count), ROOT / "src"))
+        costs.append(attribute(root / str(count), ROOT))
         show("shipped model", count, costs[-1], least)
     for cost in costs[1:]:
         times = cost.seconds / costs[0].seconds, cost.cpu / costs[0].cpu
@@ -164,7 +166,7 @@ def main() -> None:
         print(f"PRNU: {seconds:.1f} s for {first:,}, {seconds / ours.seconds:.2f} times ours")
         write_taught(root / "labelled")
         (root / str(first)).rename(root / "labelled" / "test")
-        labelled = attribute(root / "labelled", ROOT / "src")
+        labelled = attribute(root / "labelled", ROOT)
         show("labelled development", first, labelled, least)
         if given.beside:
             show_beside(given.beside, root / "labelled", first, labelled, least)
