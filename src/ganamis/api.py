@@ -55,8 +55,8 @@ def attribute(
         _check(images)
         return chosen.together(embed_images(chosen, images), clusters=clusters)
     opened = open_folder(Path(images), reading=reading or Reading())
-    paths, batch = embed_folder(chosen, opened, opened.asked)
-    return chosen.together(batch, clusters=clusters).called(paths)
+    paths, stream = embed_folder(chosen, opened, opened.asked)
+    return stream.answer(chosen, clusters=clusters).called(paths)
 
 
 def _check(images: np.ndarray) -> None:

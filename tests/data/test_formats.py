@@ -412,5 +412,6 @@ def test_nothing_of_a_patient_comes_out(
 def test_the_window_is_told_with_the_result(tmp_path: Path) -> None:
     folder, _ = read(tmp_path, dicom_bytes(hounsfield(3, frames=3)), window=parse_window("lung"))
     assert folder.notes() == [
-        "3 images of more than 8 bits were read through the window lung (level -600, width 1500)"
+        "3 images of more than 8 bits were read through the window lung (level -600, width 1500); "
+        "generators that were taught through another one are called unknown"
     ]

@@ -130,7 +130,7 @@ class ImageFolder:
         if self.window:
             notes.append(
                 f"{self.windowed} images of more than 8 bits were read through the window "
-                f"{self.window}"
+                f"{self.window}; generators that were taught through another one are called unknown"
             )
         if self.coloured:
             notes.append(

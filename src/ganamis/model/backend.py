@@ -97,7 +97,9 @@ class BackEnd:
         """The whitened space in which a batch is clustered."""
         return prepare(self.clusterer, batch, self.nuisance, settings=self.settings)
 
-    def together(self, batch: Embedded, *, clusters: int | None = None) -> Attribution:
+    def together(
+        self, batch: Embedded, *, clusters: int | None = None, sample: Embedded | None = None
+    ) -> Attribution:
         """Attribute images together: the open-world answer.
 
         An image that occurs several times counts once. Beyond `settings.sample` images, those
@@ -105,6 +107,8 @@ class BackEnd:
 
         Args:
             clusters: how many generators, or None to find out.
+            sample: those that are clustered, with all their views, where `batch` holds the means
+                over views alone.
 
         Raises:
             UserError: no image, or fewer different images than clusters.
@@ -115,7 +119,8 @@ class BackEnd:
                 f"{len(ids)} different images cannot be {clusters or 1} clusters; give at least "
                 "one image, and a number of clusters from 1 to the number of different images"
             )
-        found = self.search(batch.rows(first[: self.settings.sample]), clusters=clusters)
+        searched = batch.rows(first[: self.settings.sample]) if sample is None else sample
+        found = self.search(searched, clusters=clusters)
         return found.rows(inverse) if len(found.ids) == len(ids) else found.extended(batch)
 
     def partition(self, batch: Embedded, *, clusters: int | None) -> Partition:

@@ -1,6 +1,7 @@
 """The images of a folder as a model sees them: decoded and embedded in one pass, on all cores."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from ganamis.contracts import Embedded
 from ganamis.data.folder import BATCH, Batch, ImageFolder, Item
 from ganamis.data.prefetch import CORES, ahead
 from ganamis.errors import UserError
+from ganamis.model.answer import Attribution
 from ganamis.model.fingerprint import FingerprintModel
 
 # Shows the progress of a loop, as `rich.progress.track` does: batches, what it is, how many.
@@ -36,9 +38,39 @@ def steps(items: Sequence[Item]) -> int:
     return -(-len(items) // BATCH)
 
 
+def lowest(batch: Embedded, count: int) -> Embedded:
+    """Of the different images the `count` whose ids come first, in the order of their ids."""
+    return batch.rows(np.unique(batch.ids, return_index=True)[1][:count])
+
+
+@dataclass
+class Stream:
+    """Images embedded so far, in memory that hardly grows with them.
+
+    sample: how many different images will be searched. means: of all images, batch by batch, one
+    view, and no content. whole: of those that may be searched, with all views.
+    """
+
+    sample: int
+    means: list[Embedded] = field(default_factory=list)
+    whole: list[Embedded] = field(default_factory=list)
+
+    def add(self, batch: Embedded) -> None:
+        nothing = np.empty((len(batch), 0), dtype=np.float32)
+        self.means.append(Embedded(batch.ids, batch.means, nothing, views=1))
+        self.whole.append(batch)
+        if sum(len(part) for part in self.whole) > 2 * self.sample:
+            self.whole = [lowest(Embedded.concatenate(self.whole), self.sample)]
+
+    def answer(self, model: FingerprintModel, *, clusters: int | None) -> Attribution:
+        """`FingerprintModel.together` of all images."""
+        searched = lowest(Embedded.concatenate(self.whole), self.sample)
+        return model.together(Embedded.concatenate(self.means), clusters=clusters, sample=searched)
+
+
 def embed_folder(
     model: FingerprintModel, opened: ImageFolder, items: Sequence[Item], *, show: Show = in_silence
-) -> tuple[list[str], Embedded]:
+) -> tuple[list[str], Stream]:
     """Embed images of an opened folder.
 
     A batch is embedded by one thread: extractors let go of the interpreter nearly all the time, and
@@ -54,10 +86,12 @@ def embed_folder(
     def embed(batch: Batch) -> tuple[tuple[str, ...], Embedded]:
         return batch.paths, model.embed(batch.images, batch.ids)
 
+    paths, stream = [], Stream(model.backend.settings.sample)
     with small_matrices():
         embedded = ahead(embed, opened.stream(items), pending=2 * CORES)
-        parts = list(show(embedded, "Embedding", steps(items)))
-    if not parts:
+        for some, batch in show(embedded, "Embedding", steps(items)):
+            paths += some
+            stream.add(batch)
+    if not paths:
         raise UserError("no image could be read:\n  " + "\n  ".join(opened.notes()))
-    paths = [path for some, _ in parts for path in some]
-    return paths, Embedded.concatenate([part for _, part in parts])
+    return paths, stream

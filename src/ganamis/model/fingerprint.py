@@ -44,9 +44,11 @@ class FingerprintModel:
             raw, np.array(named, dtype=str), content, views=self.extractor.views
         )
 
-    def together(self, batch: Embedded, *, clusters: int | None = None) -> Attribution:
+    def together(
+        self, batch: Embedded, *, clusters: int | None = None, sample: Embedded | None = None
+    ) -> Attribution:
         """How many generators, which image from which; see `BackEnd.together`."""
-        return self.backend.together(batch, clusters=clusters)
+        return self.backend.together(batch, clusters=clusters, sample=sample)
 
     def alone(self, batch: Embedded) -> SingleAnswers:
         """Each image on its own: which known generator, or none; see `BackEnd.alone`."""

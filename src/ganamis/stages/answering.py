@@ -54,8 +54,8 @@ def answer(
         where = shown(str(opened.root))
         raise UserError(f"'{where}' holds only images that teach; add those to be attributed")
     model = _taught(chosen.model, opened, show)
-    paths, batch = embed_folder(model, opened, opened.asked, show=show)
-    found = model.together(batch, clusters=clusters)
+    paths, stream = embed_folder(model, opened, opened.asked, show=show)
+    found = stream.answer(model, clusters=clusters)
     return Answered(opened, model, chosen.name, paths, found, clusters is not None)
 
 
