@@ -12,7 +12,7 @@ from pathlib import Path
 import psutil
 
 from ganamis.errors import UserError
-from ganamis.files import whole_folder
+from ganamis.files import require, whole_folder
 from ganamis.stages.lineage import LOCK
 from ganamis.stages.paths import RESULTS
 
@@ -21,8 +21,9 @@ def deliver() -> None:
     """Copy the results to the caller, and say where they are; nothing to do in a lasting folder.
 
     Raises:
-        UserError: other results are there; they are left as they are, and so are these.
+        UserError: there are none; or others are there, which are left as they are, as these are.
     """
+    require(RESULTS, stage="report")
     caller = caller_folder()
     if caller is None:
         print(f"Results: '{Path.cwd() / RESULTS}'")
