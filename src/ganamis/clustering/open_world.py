@@ -6,13 +6,14 @@ question, and simulated generators taught the answer (`same_or_another`).
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from functools import partial
+from functools import cache
 
 import numpy as np
 from scipy.spatial.distance import cdist
 from scipy.special import expit
-from threadpoolctl import threadpool_limits
+from threadpoolctl import ThreadpoolController
 
 from ganamis.clustering.candidates import candidate_cuts
 from ganamis.clustering.evidence import Group, Scene
@@ -26,10 +27,18 @@ NONE = -2 * SURE  # log odds where the groups are not even apart
 BATCH = 65536  # points assigned at once
 MISFITS = 0.3  # of a sample, the images that fit worst
 MOSTLY = 0.8  # of a group, images that did not fit
-# One thread for linear algebra: on matrices so small more of them only wait for each other.
-small_matrices = partial(threadpool_limits, 1, user_api="blas")
 # Sees every cut that is judged: rows `[N]`, second `[N]` bool and its statistics.
 Witness = Callable[[np.ndarray, np.ndarray, np.ndarray], None]
+
+
+@cache
+def _libraries() -> ThreadpoolController:
+    return ThreadpoolController()  # looks through all that is loaded: a millisecond or more
+
+
+def small_matrices() -> AbstractContextManager:
+    """One thread for linear algebra: on small matrices more of them only wait for each other."""
+    return _libraries().limit(limits=1, user_api="blas")
 
 
 @dataclass(frozen=True)

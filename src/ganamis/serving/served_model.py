@@ -13,6 +13,7 @@ import pandas as pd
 from mlflow.models import set_model
 from mlflow.pyfunc.model import PythonModel
 
+from ganamis.clustering.open_world import small_matrices
 from ganamis.contracts import UNASSIGNED, Embedded
 from ganamis.data.images import ImageError
 from ganamis.data.raster import decode_encoded
@@ -49,7 +50,8 @@ class ServedModel(PythonModel):
         """
         chosen = params or {}
         encoded = model_input["image"].tolist()
-        rows, embedded, errors = self._embed(encoded, one_size=bool(chosen.get("together")))
+        with small_matrices():
+            rows, embedded, errors = self._embed(encoded, one_size=bool(chosen.get("together")))
         result = pd.DataFrame(
             {
                 "cluster": np.full(len(encoded), UNASSIGNED),

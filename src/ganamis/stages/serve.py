@@ -28,6 +28,8 @@ def serve(model: str, params: Params, *, port: int) -> None:
     command += ["--port", str(port), "--limit-concurrency", str(params.serve.connections)]
     command += ["--no-server-header", "--log-level", "warning"]
     os.environ[MODEL_VARIABLE] = model
+    # The products of one image are so small that a second thread is only waited for.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     os.execv(sys.executable, [sys.executable, *command])
 
 
