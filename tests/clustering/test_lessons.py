@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from scipy.special import expit
 
 from ganamis.clustering.evidence import NAMES, Scene
 from ganamis.clustering.lessons import Lessons, novice, teach_cuts, teach_doubts, verdict
@@ -81,9 +80,3 @@ def test_the_shipped_test_reads_the_statistics_of_this_version() -> None:
     test = shipped_test()
     assert len(test.cut.centre) == len(NAMES) == len(novice().centre)
     assert len(test.count.centre) == 7
-
-
-def test_confidence_is_the_probability_of_the_log_odds() -> None:
-    test = shipped_test()
-    doubts = np.array([5.0, -5.0, -9.0, -5.0, np.log(4), np.log(200), 0.0])
-    assert np.isclose(test.confidence(doubts), expit(test.count.log_odds(doubts[None])[0]))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 from sklearn.metrics import adjusted_rand_score
 
 from ganamis.clustering.evidence import NAMES, Scene
@@ -159,7 +160,13 @@ def test_confidence_is_a_probability_and_belongs_to_a_number_found() -> None:
     test = shipped_test()
     found = discover_scene(scene(points), test, SETTINGS, count=None, seed=0)
     assert found.confidence is not None and 0 < found.confidence < 1
-    assert found.confidence == test.confidence(found.doubts)
+    search = Search(scene(points), test.cut, SETTINGS)
+    steps = search.alternatives(search.groups())
+    odds = [
+        test.count.log_odds(search.doubts(groups, step=step)[None])[0]
+        for step, groups in steps.items()
+    ]
+    assert np.isclose(found.confidence, softmax(odds).max())
     given = discover_scene(scene(points), test, SETTINGS, count=3, seed=0)
     assert given.confidence is None
 

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from ganamis.model.calibration import group_distances
 from ganamis.model.naming import (
     EVEN_ODDS,
     Calibration,
@@ -10,6 +11,7 @@ from ganamis.model.naming import (
     lineage,
     name_clusters,
 )
+from tests.builders import PARAMS
 
 CALIBRATION = Calibration(slope=-2.0, intercept=5.0, threshold=0.5)
 
@@ -72,6 +74,18 @@ def test_distances_of_groups_large_and_small() -> None:
     assert found.shape == (4, 3)
     assert (found[:3].argmin(axis=1) == 1).all() and (found[:3, 1] < 0).all()
     assert (found[3] > 5).all() and (np.delete(found[:3], 1, axis=1) > 5).all()
+
+
+def test_a_generator_is_known_in_whichever_look_it_is_nearest() -> None:
+    random = np.random.default_rng(0)
+    clean = [random.normal(size=(30, 10)) + 5 * centre for centre in range(3)]
+    processed = [points + 20 for points in clean]
+    asked = [random.normal(size=(10, 10)) + 5, random.normal(size=(10, 10)) + 25]
+    found = group_distances(asked, [processed, clean], settings=PARAMS.model)
+    assert (found.argmin(axis=1) == 1).all() and (found[:, 1] < 0).all()
+    each = [group_distances(asked, [look], settings=PARAMS.model) for look in (clean, processed)]
+    np.testing.assert_array_equal(found, np.minimum(*each))
+    assert group_distances(asked, [[], []], settings=PARAMS.model).shape == (2, 0)
 
 
 def test_lineage_joins_the_nearest_first() -> None:

@@ -12,7 +12,7 @@ from functools import cache
 
 import numpy as np
 from scipy.spatial.distance import cdist
-from scipy.special import expit
+from scipy.special import expit, logsumexp
 from threadpoolctl import ThreadpoolController
 
 from ganamis.clustering.candidates import candidate_cuts
@@ -60,11 +60,10 @@ class OpenWorld:
 
 @dataclass(frozen=True, eq=False)
 class Discovery:
-    """labels: `[N]` int, 0 to K - 1, larger clusters first. doubts: see `doubts`. confidence:
-    probability in [0, 1] that K is right; None where it was given."""
+    """labels: `[N]` int, 0 to K - 1, larger clusters first. confidence: probability in [0, 1]
+    that K is right; None where it was given."""
 
     labels: np.ndarray
-    doubts: np.ndarray
     confidence: float | None
 
 
@@ -267,12 +266,19 @@ def _rare(
     return found
 
 
-def _likeliest(search: Search, test: SameOrAnother) -> tuple[list[np.ndarray], np.ndarray]:
-    """Of what the search finds and its alternatives, that whose number is likeliest right."""
+def _likeliest(search: Search, test: SameOrAnother) -> tuple[list[np.ndarray], float]:
+    """Of what the search finds and its alternatives, that whose number is likeliest right.
+
+    Returns:
+        The groups, and the probability that their number is right: one of the
+        alternatives has to be.
+    """
     found = search.alternatives(search.groups())
     doubts = {step: search.doubts(groups, step=step) for step, groups in found.items()}
-    best = max(doubts, key=lambda step: (test.count.log_odds(doubts[step][None])[0], -abs(step)))
-    return found[best], doubts[best]
+    odds = dict(zip(doubts, test.count.log_odds(np.stack(list(doubts.values()))), strict=True))
+    best = max(odds, key=lambda step: (odds[step], -abs(step)))
+    confidence = np.exp(odds[best] - logsumexp(list(odds.values())))
+    return found[best], float(confidence)
 
 
 def discover(
@@ -298,7 +304,7 @@ def discover(
     sample = scene.rows(chosen)
     with small_matrices():
         search = Search(sample, test.cut, settings, witness=witness)
-        groups, doubts = _likeliest(search, test)
+        groups, confidence = _likeliest(search, test)
         if count is not None:
             groups = search.joined(groups, count=count)
             groups = search.split(groups, count=count)
@@ -314,5 +320,4 @@ def discover(
                 labels = _assigned(scene, chosen, numbered(labels[chosen]), settings)
         else:
             labels[chosen] = found
-    confidence = test.confidence(doubts) if count is None else None
-    return Discovery(labels, doubts, confidence)
+    return Discovery(labels, confidence if count is None else None)

@@ -12,7 +12,6 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from ganamis.files import read_json, write_json
 
@@ -80,10 +79,6 @@ class SameOrAnother:
 
     cut: Logistic
     count: Logistic
-
-    def confidence(self, doubts: np.ndarray) -> float:
-        """Probability that the number is right, from `open_world.doubts`."""
-        return float(expit(self.count.log_odds(doubts[None])[0]))
 
     def save(self, path: Path, *, card: Mapping[str, Any] = MappingProxyType({})) -> None:
         """Write it, and a card that says how it came to be."""

@@ -12,24 +12,32 @@ from ganamis.params import ModelSettings
 GROUP_SIZES = (1, 2, 3, 5, 10, 30)  # of the groups that the calibration is shown
 
 
-def known_points(nuisance: Nuisance, space: Space, known: Sequence[str]) -> list[np.ndarray]:
-    """Points `[M, C]` of each known generator, under the conditions of the batch in `space`."""
-    points = space.whitening.transform(nuisance.under(space.weights))
-    return [points[nuisance.labels == name] for name in known]
+def known_points(nuisance: Nuisance, space: Space, known: Sequence[str]) -> list[list[np.ndarray]]:
+    """Points `[M, C]` of each known generator: processed as the batch seems to be, and in each way.
+
+    What the batch seems to be is a guess: an unknown generator may look like a known processing.
+    """
+    ways = [space.weights, *np.eye(len(nuisance.conditions))]
+    looks = [space.whitening.transform(nuisance.under(weights)) for weights in ways]
+    return [[points[nuisance.labels == name] for name in known] for points in looks]
 
 
 def group_distances(
-    groups: list[np.ndarray], known: list[np.ndarray], *, settings: ModelSettings
+    groups: list[np.ndarray], looks: list[list[np.ndarray]], *, settings: ModelSettings
 ) -> np.ndarray:
-    """`[K, G]` distances of groups of whitened points from the known generators."""
-    if not known:
-        return np.empty((len(groups), 0))
-    return distances(
-        groups,
-        known,
-        prior=settings.open_world.search.prior,
-        independent=settings.naming.independent,
-    )
+    """`[K, G]` distances of groups of whitened points from the known generators, in the look, of
+    `known_points`, in which they are nearest."""
+    apart = [
+        distances(
+            groups,
+            known,
+            prior=settings.open_world.search.prior,
+            independent=settings.naming.independent,
+        )
+        for known in looks
+        if known
+    ]
+    return np.min(apart, axis=0) if apart else np.empty((len(groups), 0))
 
 
 def calibrate_names(
