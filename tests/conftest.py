@@ -1,5 +1,7 @@
 """Fixtures shared by every test folder, and which worker runs which tests."""
 
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +39,21 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> OneWorkerAFi
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: together(item.nodeid) not in LONGEST)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def quick_stores(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """MLflow builds its first store in this worker; the later ones are copies."""
+    if "mlflow" not in sys.modules:  # no test that was collected uses it
+        yield
+        return
+    with pytest.MonkeyPatch.context() as patch:
+        from tests import stores
+
+        patch.setattr(
+            stores.utils, "_initialize_tables", stores.copying(tmp_path_factory.mktemp("stores"))
+        )
+        yield
 
 
 @pytest.fixture
