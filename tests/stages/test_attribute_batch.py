@@ -36,16 +36,23 @@ SIZE = 64
 LARGEST = 50_000  # bytes
 
 
-def _environment(**changes: str) -> dict[str, str]:
+# A Java that lives for seconds: no second compiler, no threads for garbage, few empty tasks.
+SPARK = """
+spark.driver.defaultJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+spark.sql.shuffle.partitions 2
+"""
+
+
+def _environment(project: Path, **changes: str) -> dict[str, str]:
     clean = {key: value for key, value in os.environ.items() if not key.startswith("MLFLOW_")}
-    return clean | changes
+    return clean | {"SPARK_CONF_DIR": str(project / "spark")} | changes
 
 
 def ganamis(project: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "ganamis", *arguments],
         cwd=project,
-        env=_environment(**changes),
+        env=_environment(project, **changes),
         capture_output=True,
         text=True,
         check=False,
@@ -65,6 +72,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     params = yaml.safe_load((ROOT / PARAMS_FILE).read_text())
     params["attribute_batch"]["largest_file"] = LARGEST
     (folder / "params.yaml").write_text(yaml.safe_dump(params, sort_keys=False))
+    write(folder / "spark" / "spark-defaults.conf", SPARK)
     save_model(_searching(model_of(0, 1), 40), folder / "model")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -202,7 +210,7 @@ def test_a_killed_run_leaves_no_result(project: Path, images: Path) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "ganamis", "attribute-batch", str(images), "--out", str(out)],
         cwd=project,
-        env=_environment(),
+        env=_environment(project),
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
         start_new_session=True,
@@ -259,7 +267,7 @@ def test_what_spark_or_the_registry_refuses_is_one_message(project: Path) -> Non
     done = subprocess.run(
         [sys.executable, "-c", REFUSE, json.dumps(REFUSED)],
         cwd=project,
-        env=_environment(),
+        env=_environment(project),
         capture_output=True,
         text=True,
         check=False,
@@ -288,7 +296,7 @@ def test_missing_pyspark_is_explained_with_its_command(project: Path) -> None:
     done = subprocess.run(
         [sys.executable, "-c", code, "attribute-batch", ".", "--out", "refused.parquet"],
         cwd=project,
-        env=_environment(),
+        env=_environment(project),
         capture_output=True,
         text=True,
         check=False,
