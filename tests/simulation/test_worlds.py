@@ -12,6 +12,7 @@ from ganamis.simulation.content import draw_bank
 from ganamis.simulation.generators import KEPT_OUT, KINDS, draw_family
 from ganamis.simulation.world import World
 from ganamis.simulation.worlds import draw_world
+from tests.simulation.schools import school_briefly
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +39,19 @@ def test_every_kind_draws_its_content_the_same_way_twice(bank: np.ndarray, kind:
 
 
 @pytest.mark.parametrize("kind", ["trained", "untrained", "decoder", "denoiser"])
-def test_siblings_differ_by_their_weights_alone(bank: np.ndarray, kind: str) -> None:
+def test_siblings_differ_by_their_weights_alone(
+    bank: np.ndarray, kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    school_briefly(monkeypatch)
     first, second = draw_family(6, kind, members=2, bank=bank, seed=9)
     assert first.architecture == second.architecture
     assert not np.array_equal(first.draw(bank[:1], seed=1), second.draw(bank[:1], seed=1))
 
 
 def test_a_world_is_loaded_as_drawn_and_content_tells_nothing(
-    bank: np.ndarray, tmp_path: Path
+    bank: np.ndarray, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    school_briefly(monkeypatch)
     for name in ("a", "b"):
         draw_world(tmp_path / name, count=6, images=10, bank=bank, seed=4, kept_out=True)
     world, again = World.load(tmp_path / "a"), World.load(tmp_path / "b")

@@ -10,6 +10,7 @@ from ganamis.files import read_json
 from ganamis.params import Simulated
 from ganamis.stages import simulated
 from tests.builders import PARAMS
+from tests.simulation.schools import school_briefly
 
 WORLD = {"generators": 8, "images": 4, "bank": 9}
 TINY = {
@@ -33,6 +34,8 @@ def test_it_draws_teaches_judges_and_goes_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.chdir(tmp_path)
+    school_briefly(monkeypatch)
+    monkeypatch.setattr(simulated, "CONDITIONS", ("clean", "jpeg75"))
     monkeypatch.setattr(simulated, "shipped_folder", lambda: tmp_path / "shipped")
     numbers = Simulated.model_validate({**PARAMS.simulated.model_dump(), **TINY})
     params = PARAMS.model_copy(update={"simulated": numbers})

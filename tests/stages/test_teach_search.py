@@ -12,6 +12,7 @@ from ganamis.params import SearchLessons, Ship, SimulatedWorld
 from ganamis.stages import teach_search
 from ganamis.stages.simulated import simulated_world
 from tests.builders import PARAMS
+from tests.simulation.schools import school_briefly
 
 WORLD = SimulatedWorld(generators=9, images=6, bank=9)
 TINY = SearchLessons(world=WORLD, large=WORLD, rounds=1, draws=16, counted=8, held_out=8)
@@ -21,7 +22,9 @@ TINY = SearchLessons(world=WORLD, large=WORLD, rounds=1, draws=16, counted=8, he
 def world(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """One world for all purposes: drawing them is what takes the time."""
     folder = tmp_path_factory.mktemp("world") / "world"
-    simulated_world(folder, WORLD, seed=PARAMS.seed, kept_out=True)
+    with pytest.MonkeyPatch.context() as patch:
+        school_briefly(patch)
+        simulated_world(folder, WORLD, seed=PARAMS.seed, kept_out=True)
     return folder
 
 

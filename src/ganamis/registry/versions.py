@@ -4,6 +4,7 @@ import atexit
 import json
 import shutil
 from collections.abc import Mapping
+from functools import cache
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -104,7 +105,7 @@ def register(
             model_config=dict(limits),
             code_paths=[str(Path(ganamis.__file__).parent)],
             signature=SIGNATURE,
-            pip_requirements=_requirements(),
+            pip_requirements=list(_requirements()),
         )
     client = mlflow.MlflowClient()
     try:
@@ -141,11 +142,12 @@ def _version_description(tags: Mapping[str, str]) -> str:
     return "\n".join([" with ".join(named), "", *lines]) if lines else ""
 
 
-def _requirements() -> list[str]:
+@cache
+def _requirements() -> tuple[str, ...]:
     """Pins of what the served model imports, under the names they are installed by here."""
     installed = packages_distributions()
     names = {name for module in IMPORTED for name in installed[module]}
-    return sorted(f"{name}=={version(name)}" for name in names)
+    return tuple(sorted(f"{name}=={version(name)}" for name in names))
 
 
 def version_of(alias: str) -> ModelVersion | None:
