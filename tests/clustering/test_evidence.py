@@ -3,7 +3,15 @@
 import numpy as np
 from diptest import dipstat
 
-from ganamis.clustering.evidence import FOLDS, NAMES, Group, Scene, deal, fisher_projection
+from ganamis.clustering.evidence import (
+    FOLDS,
+    NAMES,
+    Group,
+    Scene,
+    deal,
+    design_effect,
+    fisher_projection,
+)
 from ganamis.clustering.evidence import standard_distance as distance_of
 
 PRIOR = 30.0
@@ -120,3 +128,30 @@ def test_the_scene_is_left_as_it_was() -> None:
     statistics(scene, second)
     for before, after in zip(kept, (scene.points, scene.views, scene.blocks), strict=True):
         np.testing.assert_array_equal(before, after)
+
+
+def test_the_design_effect_against_a_loop_over_pairs() -> None:
+    random = np.random.default_rng(3)
+    blocks, second = random.integers(12, size=60), random.random(60) < 0.4
+    positions = random.normal(size=12)[blocks] + random.normal(size=60)
+    apart = positions - np.where(second, positions[second].mean(), positions[~second].mean())
+    products, partners = [], np.ones(60)
+    for i in range(60):
+        for j in range(60):
+            if i != j and blocks[i] == blocks[j] and second[i] == second[j]:
+                products.append(apart[i] * apart[j])
+                partners[i] += 1
+    correlation = np.mean(products) / np.mean(apart**2)
+    expected = 1 + (partners.mean() - 1) * correlation
+    assert expected > 1.5
+    np.testing.assert_allclose(design_effect(positions, second, blocks), expected, rtol=1e-12)
+
+
+def test_ten_copies_tell_as_much_as_one_and_other_content_as_much_as_itself() -> None:
+    random = np.random.default_rng(4)
+    second = np.repeat(np.arange(200) % 3 == 0, 10)
+    copies = np.repeat(random.normal(size=200), 10)
+    np.testing.assert_allclose(design_effect(copies, second, np.repeat(np.arange(200), 10)), 10)
+    assert design_effect(copies, second, np.arange(2000)) == 1.0
+    independent = random.normal(size=2000)
+    assert design_effect(independent, second, np.repeat(np.arange(200), 10)) < 1.3

@@ -8,6 +8,7 @@ import scipy.fft
 
 from ganamis.errors import UserError
 from ganamis.extractors.loading import load_extractor
+from ganamis.extractors.phases import phased_starts
 from ganamis.extractors.residual_statistics import (
     EDGES,
     FAINT,
@@ -29,10 +30,13 @@ def test_one_window_equals_counting_by_hand(images: np.ndarray) -> None:
     quarter = images[0, :40, :40]
     found = ResidualStatistics(grid=1).embed(np.tile(quarter, (1, 2, 2)))[0]
     pixels = np.tile(quarter, (2, 2)).astype(float)
+    starts = phased_starts(80, 2, extent=32)
     cosines = [
         np.abs(scipy.fft.dctn(pixels[r : r + 8, c : c + 8], norm="ortho")).ravel()[1:]
-        for r in range(0, 80, 8)
-        for c in range(0, 80, 8)
+        for y in starts
+        for x in starts
+        for r in range(y, y + 32, 8)
+        for c in range(x, x + 32, 8)
     ]
     np.testing.assert_allclose(found[-63:], np.log(np.mean(cosines, axis=0) + FAINT), atol=1e-4)
 

@@ -11,16 +11,17 @@ from ganamis.errors import UserError
 from ganamis.extractors.discriminant import STEADY, discriminant_axes, learn
 from ganamis.extractors.fusion import Fusion
 from ganamis.extractors.loading import load_extractor
+from ganamis.extractors.phases import phased_starts
 from ganamis.extractors.residual_network import HIGH_PASS
 from ganamis.extractors.simulated_batches import BatchPlan, draw_batch
 from ganamis.extractors.simulated_judgement import held_out_score
 from ganamis.extractors.simulated_network import (
     LEAK,
     LOG_FLOOR,
+    MARGIN,
     SOFT,
     Shape,
     SimulatedNetwork,
-    window_statistics,
 )
 from ganamis.extractors.simulated_training import Trainer, TrainingPlan, trained_arrays
 from ganamis.extractors.spectrum import Spectrum
@@ -86,14 +87,22 @@ def test_activations_equal_a_loop_over_pixels(
     np.testing.assert_allclose(found, x.transpose(2, 0, 1), atol=1e-4)
 
 
-def test_window_statistics_equal_a_loop_over_windows() -> None:
-    activations = np.random.default_rng(3).normal(size=(2, 5, 18, 23)).astype(np.float32)
-    found = window_statistics(activations, 3)
-    rows, columns = [0, 4, 9, 14, 18], [0, 6, 12, 17, 23]
+def test_window_statistics_equal_a_loop_over_windows(
+    network: SimulatedNetwork, images: np.ndarray
+) -> None:
+    """Each window pools the activations of four cells, each cut at its own phase."""
+    found = network.embed(images).reshape(len(images), 9, -1)
+    rows = phased_starts(80, 4, extent=20 + MARGIN)
+    columns = phased_starts(96, 4, extent=24 + MARGIN)
     for y in range(3):
         for x in range(3):
-            box = activations[..., rows[y] : rows[y + 2], columns[x] : columns[x + 2]]
-            mean, variance = box.mean(axis=(2, 3)), box.var(axis=(2, 3))
+            cells = [
+                network.activations(images[:, r : r + 20 + MARGIN, c : c + 24 + MARGIN])
+                for r in rows[y : y + 2]
+                for c in columns[x : x + 2]
+            ]
+            pooled = np.concatenate([cell.reshape(*cell.shape[:2], -1) for cell in cells], axis=2)
+            mean, variance = pooled.mean(axis=2), pooled.var(axis=2)
             expected = np.concatenate([mean, 0.5 * np.log(variance + LOG_FLOOR)], axis=1)
             np.testing.assert_allclose(found[:, 3 * y + x], expected, atol=1e-4)
 

@@ -20,7 +20,7 @@ LEAST_DISTANCE = 0.5  # in within-group standard deviations; nothing closer is l
 NAMES = (
     "distance",  # logarithm, along the axis, in within-group standard deviations
     "gap",  # logarithm of the dip where the groups face each other, times n ** (1/3)
-    "significance",  # the same, times n ** (1/2)
+    "significance",  # the same, times n ** (1/2); n: how many different images they are worth
     "smaller",  # logarithms of the numbers of images
     "larger",
     "contents_smaller",  # and of the different contents they are worth
@@ -171,13 +171,14 @@ class Group:
         facing = _facing(positions, second)
         dip = dipstat(facing)
         blocks = self._scene.blocks
+        worth = len(facing) / design_effect(positions, second, blocks)
         sizes = [small.sum(), (~small).sum()]
         contents = [effective_number(blocks[small]), effective_number(blocks[~small])]
         return np.array(
             [
                 np.log(distance),
-                np.log(dip * len(facing) ** (1 / 3)),
-                np.log(dip * np.sqrt(len(facing))),
+                np.log(dip * worth ** (1 / 3)),
+                np.log(dip * np.sqrt(worth)),
                 *np.log(sizes),
                 *np.log(contents),
                 self._agreement(second),
@@ -220,6 +221,26 @@ class Group:
         apart = np.linalg.norm(one.mean(axis=0) - other.mean(axis=0))
         squares = one.var(axis=0).mean() * len(one) + other.var(axis=0).mean() * len(other)
         return float(np.log(apart)), float(np.log(squares / len(second) + 1e-9))
+
+
+def design_effect(positions: np.ndarray, second: np.ndarray, blocks: np.ndarray) -> float:
+    """How many images tell as little as one, since images of one block are alike: 1 or more.
+
+    Kish (1965), with the intraclass correlation of the positions inside each of the two groups.
+
+    Args:
+        positions: `[N]`. second: `[N]` bool. blocks: `[N]` int.
+    """
+    means = np.array([positions[~second].mean(), positions[second].mean()])
+    apart = positions - means[second.astype(int)]
+    _, cell = np.unique(2 * blocks + second, return_inverse=True)
+    sizes, sums = np.bincount(cell), np.bincount(cell, weights=apart)
+    pairs = (sizes * (sizes - 1)).sum()
+    squares = (apart**2).sum()
+    if pairs == 0 or not squares > 0:
+        return 1.0
+    alike = ((sums**2).sum() - squares) / pairs / (squares / len(apart))
+    return float(max(1.0, 1 + ((sizes**2).sum() / sizes.sum() - 1) * alike))
 
 
 def standard_distance(positions: np.ndarray, second: np.ndarray) -> float:

@@ -14,6 +14,7 @@ import numpy as np
 import scipy.fft
 
 from ganamis.errors import UserError
+from ganamis.extractors.phases import PERIOD, phased_starts
 from ganamis.files import read_json, write_json
 
 STATISTICS_FILE = "statistics.json"
@@ -29,7 +30,7 @@ LAGS = (
     *((n, n) for n in (1, 2, 4)),
     *((n, -n) for n in (1, 2, 4)),
 )  # rows, columns
-BLOCK = 8  # pixels of a cosine transform
+BLOCK = PERIOD  # pixels of a cosine transform
 COSINES = scipy.fft.dct(np.eye(BLOCK), axis=0, norm="ortho").astype(np.float32)
 RARE = 1e-3  # added to shares before their logarithm
 FAINT = 0.02  # gray levels, added to spreads before their logarithm
@@ -116,15 +117,22 @@ def _autocorrelation(pixels: np.ndarray, grid: int) -> np.ndarray:
 def _cosines(pixels: np.ndarray, grid: int) -> np.ndarray:
     """Log mean absolute coefficients of 8x8 blocks, without the constant one."""
     count, height, width = pixels.shape
-    rows, columns = height // BLOCK, width // BLOCK
-    whole = pixels[:, : rows * BLOCK, : columns * BLOCK].astype(np.float32)
-    along = whole.reshape(-1, BLOCK) @ COSINES.T  # of each row of a block
-    transform = np.matmul(COSINES, along.reshape(count * rows, BLOCK, columns * BLOCK))
-    sizes = np.abs(transform).reshape(count, rows, -1)
-    means = np.matmul(_averages(rows, grid), sizes).reshape(-1, columns, BLOCK)
-    means = np.matmul(_averages(columns, grid), means).reshape(count, grid + 1, BLOCK, grid + 1, -1)
-    maps = means.transpose(0, 2, 4, 1, 3).reshape(count, BLOCK**2, grid + 1, grid + 1)[:, 1:]
-    return np.log(_windows(maps) + FAINT)
+    cells = grid + 1
+    sides = [(side // cells - BLOCK + 1) // BLOCK * BLOCK for side in (height, width)]
+    places = [
+        phased_starts(side, cells, extent=extent)
+        for side, extent in zip((height, width), sides, strict=True)
+    ]
+    cut = [
+        pixels[:, y : y + sides[0], x : x + sides[1]].astype(np.float32)
+        for y in places[0]
+        for x in places[1]
+    ]
+    along = np.stack(cut, axis=1).reshape(-1, BLOCK) @ COSINES.T  # of each row of a block
+    transform = np.matmul(COSINES, along.reshape(-1, BLOCK, sides[1]))
+    sizes = np.abs(transform).reshape(count, cells**2, sides[0] // BLOCK, BLOCK, -1, BLOCK)
+    maps = sizes.mean(axis=(2, 4)).reshape(count, cells, cells, -1).transpose(0, 3, 1, 2)
+    return np.log(_windows(maps[:, 1:]) + FAINT)
 
 
 @dataclass(frozen=True)

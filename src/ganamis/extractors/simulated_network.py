@@ -15,12 +15,14 @@ import numpy as np
 from ganamis.data.prefetch import CORES
 from ganamis.errors import UserError
 from ganamis.extractors.exported import openvino_runtime
+from ganamis.extractors.phases import phased_starts
 from ganamis.extractors.residual_network import HIGH_PASS
 from ganamis.files import read_json, whole_file, write_json
 
 SOFT = 4.0  # gray levels: a residual r becomes r / (|r| + 4), so that edges weigh little
 LEAK = 0.2  # slope of the rectifiers below zero
 LOG_FLOOR = 1e-4  # added to variances before their logarithm
+MARGIN = 4  # pixels of a cell beyond its share: its first activation sees 20 of them
 BATCH = 8  # images embedded at once
 SHIPPED = "weights"  # beside this file; `ganamis train-simulated` makes it
 WEIGHTS_FILE, SHAPE_FILE = "simulated.npz", "simulated.json"
@@ -36,34 +38,25 @@ class Shape:
     grid: int
 
 
-def window_statistics(activations: np.ndarray, grid: int) -> np.ndarray:
-    """Mean and log deviation over half-overlapping windows.
+def window_statistics(means: np.ndarray, squares: np.ndarray) -> np.ndarray:
+    """Mean and log deviation over half-overlapping windows of 2x2 cells.
 
     Args:
-        activations: `[N, C, h, w]` float32. grid: windows along each side.
+        means, squares: `[N, g + 1, g + 1, C]`, of activations and of their squares in each cell.
 
     Returns:
-        `[N, grid**2, 2 C]` float32.
+        `[N, g**2, 2 C]` float32.
     """
-    values = activations.astype(np.float64)
-    rows, columns = (_averages(side, grid) for side in values.shape[2:])
-    mean, square = (rows @ each @ columns.T for each in (values, values**2))
+    mean, square = (_of_windows(each.astype(np.float64)) for each in (means, squares))
     spread = np.maximum(square - mean**2, 0)
-    both = np.concatenate([mean, 0.5 * np.log(spread + LOG_FLOOR)], axis=1)
-    return both.reshape(*both.shape[:2], -1).transpose(0, 2, 1).astype(np.float32)
+    both = np.concatenate([mean, 0.5 * np.log(spread + LOG_FLOOR)], axis=3)
+    return both.reshape(len(both), -1, both.shape[3]).astype(np.float32)
 
 
-def _averages(length: int, grid: int) -> np.ndarray:
-    """What averages over each window. `[grid, length]` float64"""
-    places = np.arange(length)
-    inside = [(low <= places) & (places < high) for low, high in _bounds(length, grid)]
-    return np.stack([window / window.sum() for window in inside])
-
-
-def _bounds(length: int, grid: int) -> list[tuple[int, int]]:
-    """Ends of `grid` windows, each reaching over two of `grid + 1` equal steps."""
-    cuts = np.linspace(0, length, grid + 2).round().astype(int)
-    return [(int(cuts[i]), int(cuts[i + 2])) for i in range(grid)]
+def _of_windows(cells: np.ndarray) -> np.ndarray:
+    """Means of 2x2 neighbouring cells. `[N, g + 1, g + 1, C]` -> `[N, g, g, C]`."""
+    window = (cells[:, 1:] + cells[:, :-1]) / 2
+    return np.asarray((window[:, :, 1:] + window[:, :, :-1]) / 2)
 
 
 @dataclass(frozen=True)
@@ -92,11 +85,24 @@ class SimulatedNetwork:
                 f"the simulated network needs images of at least {self.smallest}x{self.smallest} "
                 f"pixels, got {images.shape[2]}x{images.shape[1]}; leave the smaller ones out"
             )
-        parts = [
-            window_statistics(self.activations(images[i : i + BATCH]), self.shape.grid)
-            for i in range(0, len(images), BATCH)
-        ]
+        parts = [self._batch(images[i : i + BATCH]) for i in range(0, len(images), BATCH)]
         return np.concatenate(parts).reshape(len(images), -1)
+
+    def _batch(self, images: np.ndarray) -> np.ndarray:
+        """Features `[N, views, 2 * channels]`; every cell of an image is seen on its own."""
+        cells = self.shape.grid + 1
+        extents = [side // cells + MARGIN for side in images.shape[1:]]
+        rows, columns = (
+            phased_starts(side, cells, extent=extent)
+            for side, extent in zip(images.shape[1:], extents, strict=True)
+        )
+        cut = [images[:, y : y + extents[0], x : x + extents[1]] for y in rows for x in columns]
+        seen = self.activations(np.stack(cut, axis=1).reshape(-1, *extents))
+        means, squares = (
+            each.mean(axis=(2, 3)).reshape(len(images), cells, cells, -1)
+            for each in (seen, seen**2)
+        )
+        return window_statistics(means, squares)
 
     def activations(self, images: np.ndarray) -> np.ndarray:
         """Last activations `[N, C, h, w]` float32 of `[N, H, W]` uint8."""
