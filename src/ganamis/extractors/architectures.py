@@ -4,7 +4,7 @@ Architectures and preprocessing follow section 4 of Upganlawar, Lad and Desai (C
 paper 163). Each network contains its own preprocessing, so that raw gray levels go in.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ganamis.errors import UserError
+from ganamis.extractors.pretrained import SIMULATED, read_pretrained
 from ganamis.extractors.residual_network import HIGH_PASS, RESIDUAL_SCALE
 
 if TYPE_CHECKING:
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 FEATURES = "features"  # the name of the penultimate layer in every network
 CAFFE_MEANS = (103.939, 116.779, 123.68)  # of ImageNet, blue-green-red, in gray levels
+READ = "read"  # the name of the layers up to the deepest reading
 VARIANCE_FLOOR = 1e-6  # of activations that do not vary, where a root has no derivative
 
 
@@ -74,6 +76,10 @@ BACKBONES = {
 }
 CUSTOM_CNN = "custom_cnn"
 NO_IMAGENET = "custom_cnn has no ImageNet weights; set its weights to none or a file"
+NOT_WHOLE = (
+    "{name}: weights 'simulated' are those of its first layers on residuals; set them for its "
+    "recipe `fingerprint`, and imagenet, none or a file for `paper`"
+)
 CUSTOM_DEPTHS = {2: "stage2_relu2", 4: "stage3_relu2", 8: "stage4_relu2", 16: "stage5_relu2"}
 NETWORKS = (CUSTOM_CNN, *BACKBONES)
 
@@ -105,6 +111,8 @@ def build_network(
     """
     if name not in NETWORKS:
         raise UserError(f"architecture '{name}' is unknown; choose one of {', '.join(NETWORKS)}")
+    if weights == SIMULATED:
+        raise UserError(NOT_WHOLE.format(name=name))
     from keras import Input, Model, layers
 
     inputs = Input((crop, crop, 1))
@@ -126,34 +134,55 @@ def build_network(
 def build_trunk(name: str, *, crop: int, depth: int, weights: str) -> "keras.Model":
     """The layers of one of the six networks on high-pass residuals, up to a stride of `depth`.
 
+    Returns:
+        A model from `[N, crop, crop, 1]` gray levels to `[N, 2 * C]`: mean and standard deviation
+        of the C activations over the crop. Otherwise as `build_readings`.
+    """
+    from keras import Model
+
+    model = build_readings(name, crop=crop, at=(depth,), weights=weights)
+    return Model(model.input, model.outputs[0], name=f"{name}_{depth}")
+
+
+def build_readings(name: str, *, crop: int, at: Sequence[int], weights: str) -> "keras.Model":
+    """One of the six networks on high-pass residuals, read at several strides.
+
     The three residuals of an image, compressed by a hyperbolic tangent and shifted to gray levels,
     are the three channels of the input.
 
     Args:
         crop: input width and height in pixels.
-        depth: one of `depths(name)`.
-        weights: as for `build_network`.
+        at: some of `depths(name)`.
+        weights: as for `build_network`, or `simulated`: what comes with the package, taught on
+            the residuals of simulated generators.
 
     Returns:
-        A model from `[N, crop, crop, 1]` gray levels to `[N, 2 * C]`: mean and standard deviation
-        of the C activations over the crop.
+        A model from `[N, crop, crop, 1]` gray levels to one output `[N, 2 * C]` for each stride:
+        mean and standard deviation of its C activations over the crop.
     """
     from keras import Input, Model, layers, ops
 
-    if depth not in depths(name):
-        raise UserError(f"{name} is read at strides {list(depths(name))}, not {depth}")
+    for depth in at:
+        if depth not in depths(name):
+            raise UserError(f"{name} is read at strides {list(depths(name))}, not {depth}")
     pixels = Input((crop, crop, 1))
     high_pass = layers.Conv2D(3, 3, use_bias=False, trainable=False, name="high_pass")
     residuals = layers.Rescaling(127.5, 127.5)(layers.Activation("tanh")(high_pass(pixels)))
     high_pass.set_weights([HIGH_PASS / RESIDUAL_SCALE])
     if name != CUSTOM_CNN:
         residuals = _prepared(name, residuals)
-    body = _body(name, size=None, weights=weights)
-    read = body.get_layer(depths(name)[depth]).output
-    activations = Model(body.inputs, read)(residuals)
-    mean = ops.mean(activations, axis=(1, 2))
-    deviation = ops.sqrt(ops.var(activations, axis=(1, 2)) + VARIANCE_FLOOR)
-    return Model(pixels, ops.concatenate([mean, deviation], axis=1), name=f"{name}_{depth}")
+    simulated = weights == SIMULATED
+    body = _body(name, size=None, weights="none" if simulated else weights)
+    if simulated:
+        taught, arrays = read_pretrained(name, deepest=max(at))
+        Model(body.inputs, body.get_layer(depths(name)[taught]).output).set_weights(arrays)
+    reads = [body.get_layer(depths(name)[depth]).output for depth in at]
+    outputs = []
+    for activations in Model(body.inputs, reads, name=READ)([residuals]):
+        mean = ops.mean(activations, axis=(1, 2))
+        deviation = ops.sqrt(ops.var(activations, axis=(1, 2)) + VARIANCE_FLOOR)
+        outputs.append(ops.concatenate([mean, deviation], axis=1))
+    return Model(pixels, outputs, name=f"{name}_readings")
 
 
 def normalisations(model: "keras.Model") -> "Iterator[keras.layers.BatchNormalization]":
