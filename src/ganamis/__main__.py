@@ -94,6 +94,15 @@ def train_simulated() -> None:
 
 
 @app.command()
+def pretrain() -> None:
+    """Teach the six networks' first layers on simulated generators, for `weights: simulated`."""
+    from ganamis.params import load_params
+    from ganamis.stages.pretrain import pretrain
+
+    pretrain(load_params())
+
+
+@app.command()
 def teach_search() -> None:
     """Learn from simulated generators when a group is two, and how sure a number is (an hour)."""
     from ganamis.params import load_params

@@ -145,6 +145,7 @@ class PaperNetwork(Strict):
 class FingerprintNetwork(Strict):
     """A network by the recipe `fingerprint`.
 
+    weights: as in the recipe `paper`, or `simulated`, which come with the package.
     depths: strides in pixels at which it may be read. crops: pixels it may be trained on and read
     from. The first of each is tried first.
     """
@@ -347,6 +348,23 @@ class SearchLessons(Strict):
     held_out: int = Field(ge=8)
 
 
+class PretrainingNumbers(Strict):
+    """Of the first layers of the six networks; see extractors/pretraining.py."""
+
+    side: int = Field(ge=64, le=240)
+    steps: int = Field(ge=1)
+    every: int = Field(ge=1)
+    rate: float = Field(gt=0)
+    temperature: float = Field(gt=0)
+    momentum: float = Field(gt=0, lt=1)
+
+    @model_validator(mode="after")
+    def whole(self) -> "PretrainingNumbers":
+        if self.steps % self.every:
+            raise ValueError(f"{self.steps} steps are no multiple of every {self.every}")
+        return self
+
+
 class Simulated(Strict):
     """The network taught on simulated generators; see extractors/simulated_training.py.
 
@@ -358,6 +376,7 @@ class Simulated(Strict):
     teaching: SimulatedWorld
     held_out: SimulatedWorld
     search: SearchLessons
+    pretraining: PretrainingNumbers
     channels: list[int] = Field(min_length=1)
     sizes: list[int] = Field(min_length=1)
     strides: list[int] = Field(min_length=1)

@@ -168,9 +168,9 @@ def test_trunk_reads_residuals_at_the_first_depth_and_not_content(name: str) -> 
     assert np.ptp(features[0]) > 0
     np.testing.assert_allclose(features[1], features[0], rtol=1e-3, atol=1e-3)
     (trunk,) = [layer for layer in model.layers if isinstance(layer, keras.Model)]
-    channels = trunk.output.shape[-1]
+    channels = trunk.outputs[0].shape[-1]
     assert features.shape == (2, 2 * channels)
-    side = trunk([np.zeros((1, 64, 64, 3), np.float32)]).shape[1]
+    side = trunk([np.zeros((1, 64, 64, 3), np.float32)])[0].shape[1]
     assert abs(side - 64 / depth) <= 1.5
 
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 SIMULATED = "simulated"
 SHIPPED = "first_layers"  # beside this file
+CARD_FILE = "card.json"
 
 
 def pretrained_folder() -> Path:
