@@ -143,3 +143,16 @@ def test_fingerprint_extractors_are_saved_and_opened_again(tmp_path: Path) -> No
         assert opened.views == extractor.views
         np.testing.assert_array_equal(opened.embed(images), extractor.embed(images))
         assert chosen.degradations == tuple(params.active.degradations)
+
+
+def test_weights_that_come_with_the_package_are_part_of_the_settings() -> None:
+    content = PARAMS.model_dump()
+    digests = {
+        _with_weights(content, name, "simulated").settings["weights_digest"] for name in NETWORKS
+    }
+    assert len(digests) == len(NETWORKS) and "none" not in digests
+
+
+def _with_weights(content: dict[str, Any], name: str, weights: str) -> Any:
+    content["profiles"]["two_cores"]["extractors"][f"{name}_fingerprint"]["weights"] = weights
+    return candidate(f"{name}_fingerprint", Params.model_validate(content))

@@ -14,6 +14,7 @@ from ganamis.extractors.architectures import NETWORKS
 from ganamis.extractors.fingerprint_training import FingerprintTrainer
 from ganamis.extractors.fingerprints import ResidualCandidate, SpectrumCandidate
 from ganamis.extractors.network import NetworkExtractor
+from ganamis.extractors.pretrained import SIMULATED, pretrained_file
 from ganamis.extractors.search import Candidate
 from ganamis.extractors.training import NetworkTrainer
 from ganamis.params import (
@@ -33,9 +34,9 @@ NAMED, PAPER, FINGERPRINT = "named", "paper", "fingerprint"
 EXTRACTORS = tuple(Extractors.model_fields)
 
 
-def _digest(weights: str) -> str:
+def _digest(name: str, weights: str) -> str:
     """Of a weights file's content: a changed file under an old name is another setting."""
-    path = Path(weights)
+    path = pretrained_file(name) if weights == SIMULATED else Path(weights)
     if not path.is_file():
         return "none"
     with path.open("rb") as stream:
@@ -53,7 +54,7 @@ class PaperCandidate:
     def settings(self) -> dict[str, Any]:
         profile = self.profile.model_dump(exclude={"extractors", "degradations", "fingerprint"})
         network = self.trainer.network
-        digest = _digest(network.weights)
+        digest = _digest(self.trainer.name, network.weights)
         return {**profile, "network": network.model_dump(), "weights_digest": digest}
 
     @property
@@ -112,7 +113,7 @@ class FingerprintCandidate:
             "fingerprint": self.profile.fingerprint.model_dump(),
             "search": self.profile.search.model_dump(),
             "network": self.network.model_dump(),
-            "weights_digest": _digest(self.network.weights),
+            "weights_digest": _digest(self.trainer.name, self.network.weights),
         }
 
     @property

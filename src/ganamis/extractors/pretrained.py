@@ -26,6 +26,11 @@ def pretrained_folder() -> Path:
     return Path(str(resources.files("ganamis.extractors").joinpath(SHIPPED)))
 
 
+def pretrained_file(name: str) -> Path:
+    """The weights of one network, if there are any."""
+    return pretrained_folder() / f"{name}.npz"
+
+
 def available() -> list[str]:
     """The networks of which there are weights."""
     return sorted(path.stem for path in pretrained_folder().glob("*.npz"))
@@ -54,7 +59,7 @@ def read_pretrained(name: str, *, deepest: int) -> tuple[int, list[np.ndarray]]:
     Raises:
         UserError: there are none, or not up to that stride.
     """
-    path = pretrained_folder() / f"{name}.npz"
+    path = pretrained_file(name)
     if not path.exists():
         raise UserError(
             f"{name} has no simulated weights, only {', '.join(available()) or 'none'}; set its "

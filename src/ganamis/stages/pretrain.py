@@ -5,7 +5,7 @@ import keras
 import numpy as np
 
 from ganamis.extractors.architectures import NETWORKS
-from ganamis.extractors.pretrained import CARD_FILE, pretrained_folder
+from ganamis.extractors.pretrained import CARD_FILE, pretrained_file, pretrained_folder
 from ganamis.extractors.pretraining import Pretrainer, Pretraining
 from ganamis.extractors.simulated_batches import BatchPlan, draw_batch
 from ganamis.files import write_json
@@ -38,7 +38,7 @@ def pretrain(params: Params) -> None:
             print(f"{name}, step {step} of {steps}: loss {loss:.3f}", flush=True)
 
         trainer.run(draw, report)
-        trainer.keep(pretrained_folder() / f"{name}.npz")
+        trainer.keep(pretrained_file(name))
     card = {
         "command": "python -m ganamis pretrain",
         "seed": params.seed,
