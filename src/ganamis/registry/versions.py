@@ -6,6 +6,7 @@ import shutil
 from collections.abc import Mapping
 from functools import cache
 from importlib.metadata import packages_distributions, version
+from importlib.resources import files
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -18,7 +19,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.models import ModelSignature
 from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 
-import ganamis
 from ganamis.errors import UserError
 from ganamis.model import storage
 from ganamis.model.fingerprint import FingerprintModel
@@ -103,7 +103,7 @@ def register(
             python_model=served_model.__file__,
             artifacts={ARTIFACT: str(Path(folder) / ARTIFACT)},
             model_config=dict(limits),
-            code_paths=[str(Path(ganamis.__file__).parent)],
+            code_paths=[str(files("ganamis"))],
             signature=SIGNATURE,
             pip_requirements=list(_requirements()),
         )

@@ -8,10 +8,10 @@ import warnings
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib.resources import files
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import ganamis
 from ganamis.errors import UserError
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.storage import save_model
@@ -116,7 +116,7 @@ def send_model(session: "SparkSession", model: FingerprintModel, *, scratch: Pat
     save_model(model, scratch / SENT)
     archive = shutil.make_archive(str(scratch / SENT), "zip", scratch / SENT)
     session.sparkContext.addArchive(f"{archive}#{SENT}")
-    package = Path(ganamis.__file__).parent
+    package = Path(str(files("ganamis")))
     with zipfile.ZipFile(scratch / "ganamis.zip", "w") as program:
         for path in sorted(package.rglob("*.py")):
             program.write(path, path.relative_to(package.parent))
