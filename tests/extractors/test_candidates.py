@@ -42,8 +42,10 @@ def test_settings_hold_this_network_and_recipe_and_no_other(
 ) -> None:
     settings = candidate(f"{name}_{recipe}", changed(profile)).settings
     expected = PARAMS.profiles[profile].model_dump()  # type: ignore[index]
-    network = {"network": expected["extractors"][f"{name}_{recipe}"], "weights_digest": "none"}
+    digest = settings.pop("weights_digest")
+    network = {"network": expected["extractors"][f"{name}_{recipe}"]}
     assert settings == {key: expected[key] for key in RECIPES[recipe]} | network
+    assert (digest != "none") == (network["network"]["weights"] == "simulated")
 
 
 def test_drawn_values_lie_in_the_space_and_are_hyperparameters() -> None:
