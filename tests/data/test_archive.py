@@ -89,6 +89,7 @@ def test_members_that_are_not_to_be_trusted_are_skipped(tmp_path: Path) -> None:
         "C:/out.png": png(2),
         link: b"/etc/passwd",
         "zeros.png": bytes(2**21),
+        "Nameless.png": png(4),
     }
     path = pack(tmp_path / "x.zip", members)
     with zipfile.ZipFile(path, "a", zipfile.ZIP_STORED) as target:
@@ -96,10 +97,13 @@ def test_members_that_are_not_to_be_trusted_are_skipped(tmp_path: Path) -> None:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of the double name
             target.writestr("good.png", png(3))
+    # Names end at a zero.
+    path.write_bytes(path.read_bytes().replace(b"Nameless.png", b"\0ameless.png"))
     leads = "its name leads out of the archive"
     folder, images = read(path)
     assert list(images) == ["good.png"]
     assert folder.skipped == [
+        Skipped("", "has no name; pack it again"),
         Skipped("../out.png", leads),
         Skipped("/etc/out.png", leads),
         Skipped("C:/out.png", leads),

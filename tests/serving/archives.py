@@ -5,8 +5,11 @@ import random
 import zipfile
 from collections.abc import Iterator, Mapping
 
+import numpy as np
+
 from tests.builders import encode, noise, raw_png
 from tests.data.medical import dicom_bytes, hounsfield, nifti_bytes
+from tests.data.mutations import SEEDS, mutate
 from tests.serving.tiny_model import MARK, SIZE, good_image
 
 ZIP = {"Content-Type": "application/zip"}
@@ -60,8 +63,9 @@ def damaged(count: int, *, seed: int) -> Iterator[Sent]:
     deep = archive({"a.dcm": dicom_bytes(hounsfield(1)[0]), "b.nii": nifti_bytes(hounsfield(3))})
     taught = archive({f"development/{MARKUP}/{n}.png": good_image(n) for n in range(4)})
     nested = archive({"a.zip": good})
+    sound = {format: [make() for make in makers] for format, makers in SEEDS.items()}
     for index in range(count):
-        kind, query, headers = index % 6, draw.choice(QUERIES), ZIP
+        kind, query, headers = index % 7, draw.choice(QUERIES), ZIP
         if kind == 0:  # bytes changed, cut or doubled
             body = bytearray(good)
             for _ in range(draw.randint(1, 20)):
@@ -84,6 +88,15 @@ def damaged(count: int, *, seed: int) -> Iterator[Sent]:
             yield archive({**files, f"{SIZE}.png": b"broken", "z.png": good_image(9)}), "", headers
         elif kind == 4:  # queries
             yield good, query, headers
+        elif kind == 5:  # damaged files of every format, beside a sound one of its own
+            of_format = draw.choice(list(sound.values()))
+            files = {
+                f"{place}.x": mutate(
+                    draw.choice(of_format), np.random.default_rng((seed, index, place))
+                )
+                for place in range(3)
+            }
+            yield archive({**files, "z.x": of_format[0]}), query, headers
         else:  # other kinds of content
             wrong = draw.choice(("application/json", "text/html", "multipart/form-data", "", MARK))
             yield draw.choice((good, b"", MARK.encode())), query, {"Content-Type": wrong}

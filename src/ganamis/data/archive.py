@@ -93,7 +93,7 @@ class ArchiveSource:
         for member in self.archive.infolist():
             name = member.filename
             parts = PurePosixPath(name).parts
-            if member.is_dir() or any(is_litter(p) for p in parts if p != ".."):
+            if name.endswith("/") or any(is_litter(p) for p in parts if p != ".."):
                 continue
             reason = _why_not(member, self.bounds)
             if not reason and name in names:
@@ -135,6 +135,8 @@ def _too_large(called: str, what: str) -> UserError:
 def _why_not(member: zipfile.ZipInfo, bounds: Bounds) -> str:
     name, mode = member.filename, member.external_attr >> 16
     parts = name.split("/")
+    if not name:
+        return "has no name; pack it again"
     if name.startswith("/") or ".." in parts or "\\" in name or ":" in parts[0]:
         return "its name leads out of the archive"
     if stat.S_ISLNK(mode):
