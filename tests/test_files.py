@@ -6,10 +6,12 @@ import pytest
 
 from ganamis.errors import UserError
 from ganamis.files import (
+    keep_apart,
     read_json,
     require,
     resuming,
     try_output,
+    try_own_folder,
     whole_file,
     whole_folder,
     whole_lines,
@@ -121,6 +123,27 @@ def test_trying_an_output_leaves_nothing_behind(tmp_path: Path) -> None:
     try_output(tmp_path / "new" / "folder", folder=True)
     assert contents(tmp_path) == {"old.csv": "old"}
     assert [path.name for path in tmp_path.iterdir()] == ["old.csv"]
+
+
+def test_no_output_replaces_what_is_read_or_another(tmp_path: Path) -> None:
+    images, table = tmp_path / "images.zip", tmp_path / "out.csv"
+    (tmp_path / "link.csv").symlink_to(table)
+    keep_apart([table, None, tmp_path / "page.html", None], source=images)
+    for outputs in ([images], [table, tmp_path / "." / "out.csv"], [table, tmp_path / "link.csv"]):
+        with pytest.raises(UserError, match="is named twice, and would be overwritten"):
+            keep_apart(outputs, source=images)
+
+
+def test_a_folder_of_somebody_else_is_not_replaced(tmp_path: Path) -> None:
+    folder = tmp_path / "images"
+    try_own_folder(folder, mark="model.json")
+    folder.mkdir()
+    try_own_folder(folder, mark="model.json")  # empty
+    (folder / "a.png").write_text("a")
+    with pytest.raises(UserError, match="holds other files, which would be lost; name a new"):
+        try_own_folder(folder, mark="model.json")
+    (folder / "model.json").write_text("{}")
+    try_own_folder(folder, mark="model.json")
 
 
 def test_an_output_that_must_not_be_written(

@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import mlflow
@@ -22,6 +22,9 @@ from ganamis.registry import versions
 
 ROOT = Path(__file__).parent.parent
 SIZE = 64
+PLAIN_NAMES = ("model-0", "model-1", "model-2")
+# What people call generators: a missing value, a number, a word of ours, markup, a key of no store.
+NAMES = ("NA", "007", "unknown-1 [red](ADA, 256px)")
 
 
 def _image(generator: int, number: int) -> Image.Image:
@@ -35,11 +38,12 @@ def _image(generator: int, number: int) -> Image.Image:
     return Image.fromarray(noisy.clip(0, 255).astype(np.uint8))
 
 
-def write_data(root: Path, *, per_generator: int = 12) -> None:
+def write_data(root: Path, *, per_generator: int = 12, names: Sequence[str] = PLAIN_NAMES) -> None:
+    """Three generators, of which two are labelled."""
     labels = ["image,model"]
     (root / "test").mkdir(parents=True)
-    for generator in range(3):
-        folder = root / "development" / f"model-{generator}"
+    for generator, called in enumerate(names):
+        folder = root / "development" / called
         if generator < 2:
             folder.mkdir(parents=True)
         for number in range(per_generator):
@@ -47,7 +51,7 @@ def write_data(root: Path, *, per_generator: int = 12) -> None:
                 _image(generator, number).save(folder / f"{number}.png")
             name = f"{generator}{number:03d}.png"
             _image(generator, 1000 + number).save(root / "test" / name)
-            labels.append(f"{name},model-{generator}")
+            labels.append(f'{name},"{called}"')
     (root / "test_labels.csv").write_text("\n".join(labels) + "\n")
 
 
@@ -80,7 +84,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         shutil.copy(ROOT / name, folder / name)
     shutil.copytree(ROOT / "src", folder / "src", ignore=shutil.ignore_patterns("__pycache__"))
     (folder / "params.yaml").write_text(yaml.safe_dump(tiny_params(), sort_keys=False))
-    write_data(folder / "source")
+    write_data(folder / "source", names=NAMES)
     _run(folder, "git", "init", "-q")
     _run(folder, "dvc", "init", "-q")
     _run(folder, sys.executable, "-m", "ganamis", "import", "source")
@@ -212,7 +216,8 @@ def test_the_report_is_written_and_logged(finished: Path) -> None:
     summary = read_json(finished / "results" / "ingest" / "summary.json", stage="ingest")
     lock = yaml.safe_load((finished / "dvc.lock").read_text())
     md5s = [out["md5"] for name in ("cluster", "promote") for out in lock["stages"][name]["outs"]]
-    for known in (run.info.run_id, summary["data_digest"], *md5s, "content_only", "model-1"):
+    assert summary["generators"] == sorted(NAMES[:2])
+    for known in (run.info.run_id, summary["data_digest"], *md5s, "content_only", *NAMES):
         assert known in page
 
 
@@ -228,7 +233,7 @@ def test_without_labels_there_is_a_report_all_the_same(finished: Path, tmp_path:
     _run(tmp_path, "git", "init", "-q")
     _run(tmp_path, sys.executable, "-m", "ganamis", "report")
     page = (tmp_path / "results" / "report" / "report.html").read_text(encoding="utf-8")
-    assert "no test labels" in page and "model-2" not in page
+    assert "no test labels" in page and NAMES[2] not in page
 
 
 def test_mistyped_parameters_are_refused_before_any_work(finished: Path) -> None:

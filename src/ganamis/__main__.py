@@ -1,6 +1,7 @@
 """The command line: one subcommand per stage, no logic. Numbers come from params.yaml."""
 
 import errno
+import io
 import logging
 import os
 import sys
@@ -363,6 +364,8 @@ def benchmark(
 
 def main() -> None:
     """Run the command line; a user's mistake is one message and exit status 2."""
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a name that the terminal has no letters for
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         app()
     except UserError as error:

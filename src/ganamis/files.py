@@ -5,7 +5,7 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -72,6 +72,36 @@ def try_output(path: Path, *, folder: bool) -> None:
         raise UserError(
             f"'{path}' cannot be written ({error}); name another place, or change its rights"
         ) from error
+
+
+def keep_apart(outputs: Sequence[Path | None], *, source: Path) -> None:
+    """Make sure that no file to be written replaces what is read, or another one.
+
+    Args:
+        outputs: those that are not wanted are None.
+
+    Raises:
+        UserError: two are one.
+    """
+    seen = {source.resolve()}
+    for path in outputs:
+        if path is not None and path.resolve() in seen:
+            raise UserError(f"'{path}' is named twice, and would be overwritten; name another file")
+        seen |= {path.resolve()} if path is not None else set()
+
+
+def try_own_folder(path: Path, *, mark: str) -> None:
+    """`try_output` of a folder that a person names, and that may be somebody's already.
+
+    Args:
+        mark: a file that what we write there holds.
+
+    Raises:
+        UserError: it cannot be written, or holds something else, which would be lost.
+    """
+    try_output(path, folder=True)
+    if path.is_dir() and any(path.iterdir()) and not (path / mark).is_file():
+        raise UserError(f"'{path}' holds other files, which would be lost; name a new folder")
 
 
 @contextmanager

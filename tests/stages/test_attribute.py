@@ -22,8 +22,14 @@ def test_names_are_printed_whole(capsys: pytest.CaptureFixture) -> None:
 def test_outputs_are_tried_before_the_folder_is_read(tmp_path: Path) -> None:
     """The folder of images does not even exist."""
     good, bad = tmp_path / "x.csv", tmp_path
-    for out, submission in ((bad, None), (good, bad)):
-        with pytest.raises(UserError, match="is a folder; name a file in it"):
+    folder, twice = "is a folder; name a file in it", "named twice"
+    for out, submission, matching in (
+        (bad, None, folder),
+        (good, bad, folder),
+        (good, good, twice),
+        (tmp_path / "images", None, twice),
+    ):
+        with pytest.raises(UserError, match=matching):
             attribute(
                 tmp_path / "images",
                 out=out,

@@ -14,6 +14,11 @@ import pytest
 from tests.model.simulated import write_images
 
 BEFORE = "the answer of last week\n"
+PRINTS = """
+import ganamis.__main__ as command
+command.app = lambda: print("gr\\xfcn, caf\\udce9")
+command.main()
+"""
 
 
 @pytest.fixture
@@ -41,6 +46,17 @@ def start(folder: Path, **options: object) -> subprocess.Popen[str]:
 
 def names(folder: Path) -> list[str]:
     return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_terminal_without_the_letters_of_a_name() -> None:
+    """As on a system whose text is not UTF-8, or of a file whose name is not."""
+    said = subprocess.run(
+        [sys.executable, "-c", PRINTS],
+        env=os.environ | {"PYTHONIOENCODING": "ascii"},
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert b"gr\\xfcn" in said and b"caf\\udce9" in said
 
 
 def test_a_kill_leaves_the_old_answer_and_no_litter(workplace: Path) -> None:

@@ -1,5 +1,6 @@
 """Each way in which a store fails: one sentence, soon, with the remedy for that cause."""
 
+import os
 import shutil
 import socket
 import sqlite3
@@ -126,6 +127,16 @@ def test_a_store_in_a_missing_folder(workplace: Path, monkeypatch: pytest.Monkey
     monkeypatch.setenv(VARIABLE, f"sqlite:///{workplace}/50%25/mlflow.db")
     refused("is missing; create it, or correct MLFLOW_TRACKING_URI")
     assert not list(workplace.iterdir())
+
+
+def test_a_store_in_a_folder_whose_name_is_no_text(
+    workplace: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = workplace / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    monkeypatch.chdir(folder)
+    refused(r"caf\\udce9' has a name that is not UTF-8; rename it")
+    assert not list(folder.iterdir())
 
 
 def test_a_store_that_cannot_be_written(workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -14,7 +14,7 @@ from ganamis.data.folder import ImageFolder
 from ganamis.data.listing import open_folder
 from ganamis.data.names import submission_ids
 from ganamis.data.reading import Reading
-from ganamis.files import try_output, whole_file
+from ganamis.files import keep_apart, try_output, whole_file
 from ganamis.model.answer import Attribution
 from ganamis.registry.choice import choose_model
 from ganamis.stages.answering import answer, answer_table, parse_clusters
@@ -56,6 +56,7 @@ def attribute(
     for path in (out, submission, report):
         if path is not None:
             try_output(path, folder=False)
+    keep_apart([out, submission, report], source=folder)
     opened = open_folder(folder, reading=reading)
     chosen = choose_model(model)
     console = Console(markup=False)

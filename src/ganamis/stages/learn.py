@@ -10,11 +10,11 @@ from rich.console import Console
 from ganamis.data.listing import open_folder
 from ganamis.data.reading import Reading
 from ganamis.errors import UserError
-from ganamis.files import try_output, whole_folder
+from ganamis.files import try_own_folder, whole_folder
 from ganamis.model.catalogue import forget as without
 from ganamis.model.catalogue import learn as with_more
 from ganamis.model.fingerprint import FingerprintModel
-from ganamis.model.storage import save_model
+from ganamis.model.storage import MODEL_FILE, save_model
 from ganamis.params import Params
 from ganamis.registry.choice import Chosen, choose_model
 
@@ -45,7 +45,7 @@ def learn(
         UserError: names that are not in the table, taken, or malformed; missing images.
     """
     if out is not None:
-        try_output(out, folder=True)
+        try_own_folder(out, mark=MODEL_FILE)
     given = _given(names)
     rows = _rows(table, given)
     chosen = choose_model(model)
@@ -57,6 +57,8 @@ def learn(
 
 def forget(names: Sequence[str], params: Params, *, model: str | None, out: Path | None) -> None:
     """Take generators out of a model's catalogue; see `learn`."""
+    if out is not None:
+        try_own_folder(out, mark=MODEL_FILE)
     chosen = choose_model(model)
     narrower = without(chosen.model, names)
     _keep(narrower, chosen, params, out=out, change=f"forgot {', '.join(names)}")

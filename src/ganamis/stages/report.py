@@ -171,7 +171,8 @@ def _groups(data: Ingested, selection: Mapping[str, Any]) -> tuple[Group, ...]:
     table = pd.read_csv(require(CLUSTER / "assignments" / f"{name}.csv", stage="cluster"))
     labels = table.set_index("id")[f"{clusterer}_unknown"]
     truth = data.labels.drop_duplicates("id").set_index("id")["generator"]
-    named = pd.read_csv(require(CLUSTER / "assignments" / f"{name}_names.csv", stage="cluster"))
+    path = require(CLUSTER / "assignments" / f"{name}_names.csv", stage="cluster")
+    named = pd.read_csv(path, dtype={"generator": str}, keep_default_na=False)
     named = named[named["clusterer"] == clusterer].set_index("cluster")
     clusters = sorted(set(labels) - {UNASSIGNED})
     groups = []

@@ -86,6 +86,12 @@ def check_local(path: Path) -> None:
     Raises:
         UserError: there can be no database, or what is there is none.
     """
+    try:
+        str(path).encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"the store's folder {ascii(str(path.parent))} has a name that is not UTF-8; rename it"
+        ) from error
     if not path.parent.is_dir():
         raise UserError(
             f"the store's folder '{path.parent}' is missing; create it, or correct {VARIABLE}, "
