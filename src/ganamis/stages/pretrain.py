@@ -1,7 +1,6 @@
 """`pretrain`: teach the first layers of the six networks on a simulated world, for `weights:
 simulated`; not part of the default pipeline."""
 
-import keras
 import numpy as np
 
 from ganamis.extractors.architectures import NETWORKS
@@ -16,6 +15,8 @@ from ganamis.stages.simulated import simulated_world
 
 def pretrain(params: Params) -> None:
     """Go on from `work/simulated` and write each network into the package as it is done."""
+    import keras
+
     numbers = params.simulated
     own = numbers.pretraining
     world = simulated_world(
