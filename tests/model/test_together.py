@@ -7,10 +7,11 @@ import pytest
 from scipy.cluster.hierarchy import linkage
 from sklearn.metrics import adjusted_rand_score
 
-from ganamis.contracts import Embedded
+from ganamis.contracts import Embedded, Reference
 from ganamis.data.degradations import degrade
 from ganamis.errors import UserError
 from ganamis.model.answer import Attribution, Cluster
+from ganamis.model.backend import BackEnd
 from ganamis.model.catalogue import fit_on_images
 from ganamis.model.fingerprint import FingerprintModel
 from tests.builders import PARAMS
@@ -222,3 +223,19 @@ def test_a_clusterer_that_leaves_images_out(model: FingerprintModel, batch: Embe
     assert outside.any() and (found.names[outside] == "unknown").all()
     assert not found.scores[outside].any() and not found.known[outside].any()
     assert found.linkage.shape == (found.count - 1, 4)
+
+
+def test_an_extractor_gone_wild_still_gets_an_answer() -> None:
+    """Features beyond what half precision holds, and channels that are dead."""
+    random = np.random.default_rng(0)
+    names, views = np.repeat(["a", "b", "c"], 12), 3
+    wild = (random.normal(size=(36, views * 40)) * 10.0 ** random.integers(0, 7, 120)).astype("f4")
+    wild[:, ::7] = 0
+    copy = 1.5 * wild.reshape(36, views, -1).mean(axis=1)
+    known = Reference(wild, names, {"jpeg90": copy}, views)
+    backend = BackEnd.fit(known, settings=PARAMS.model, seed=0)
+    assert np.isfinite(backend.nuisance.copies).all()
+    ids = np.array([f"{row:03d}" for row in range(36)])
+    content = random.normal(size=(36, 4)).astype(np.float32)
+    found = backend.together(backend.reduce(wild, ids, content, views=views))
+    assert len(found.labels) == 36 and np.isfinite(found.points).all()

@@ -26,8 +26,12 @@ COPIES, SCATTER = np.float16, np.float32  # how exactly they are kept, in memory
 
 
 def rounded(values: np.ndarray, kept: type[np.floating]) -> np.ndarray:
-    """As they come back from storage, so that a model read back answers to the last digit alike."""
-    return values.astype(kept).astype(values.dtype)
+    """As they come back from storage, so that a model read back answers to the last digit alike.
+
+    Values out of range, as an extractor that has not learned may give, come to lie at its end.
+    """
+    most = float(np.finfo(kept).max)
+    return np.clip(values, -most, most).astype(kept).astype(values.dtype)
 
 
 @dataclass(frozen=True, eq=False)
