@@ -1,7 +1,7 @@
 """What is done to the pipeline to lose something: `python -m tests.faults FOLDER`.
 
 FOLDER lies on a small file system of its own, which is filled up (as root: `mount -t tmpfs -o
-size=96m tmpfs FOLDER`). Each stage is killed at three moments and run on the full disk; then it is
+size=192m tmpfs FOLDER`). Each stage is killed at three moments and run on the full disk; then it is
 run again. In the end all must be as in a project that nothing was done to.
 """
 
