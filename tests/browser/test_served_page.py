@@ -136,10 +136,10 @@ def test_a_folder_of_300_images_is_answered_by_one_request(
     paths = [name.removeprefix(own) for name in names if not name.startswith(("blob:", "data:"))]
     assert sorted(paths) == ["archive.js", "attribute?", "drawing.js", "page.css", "page.js"]
     assert page.get_log("browser") == []
-    check_downloads(page, tmp_path)
+    check_downloads(page, tmp_path, largest=size)
 
 
-def check_downloads(page: Chrome, folder: Path) -> None:
+def check_downloads(page: Chrome, folder: Path, *, largest: int) -> None:
     behaviour = {"behavior": "allow", "downloadPath": str(folder)}
     page.execute_cdp_cmd("Browser.setDownloadBehavior", behaviour)
     table, report = folder / "ganamis-clusters.csv", folder / "ganamis-report.html"
@@ -148,6 +148,7 @@ def check_downloads(page: Chrome, folder: Path) -> None:
     WebDriverWait(page, PATIENCE).until(lambda _: table.exists() and report.exists())
     rows = pd.read_csv(table)
     assert len(rows) == 300
+    assert rows["generator"].value_counts().iloc[0] == largest
     assert (rows["generator"] == rows["image"].str.extract(r"/(\w+)-")[0]).mean() > 0.95
     assert "4 generators behind these 300 images" in report.read_text(encoding="utf-8")
 
