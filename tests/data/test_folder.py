@@ -120,9 +120,13 @@ def test_litter_is_ignored_and_what_is_no_image_is_skipped_with_the_reason(tmp_p
         ("notes.txt", NO_IMAGE),
         ("pipe.png", "is not a regular file; remove it"),
     ]
-    assert folder.notes() == [
-        "8 files were skipped, first 'gone.png': is not a regular file; remove it"
-    ]
+    write(tmp_path / "ninth.txt", "no image")
+    (note,) = folder.notes()
+    assert note.startswith("8 files were skipped: 'gone.png' is not a regular file; remove it; '")
+    assert all(f"'{entry.path}' {entry.reason}" in note for entry in folder.skipped)
+    another = open_folder(tmp_path, reading=Reading())
+    list(read(another))
+    assert another.notes()[0].endswith("; and 1 more, listed on the page of --report")
 
 
 def test_links_may_stay_in_the_folder_and_may_not_leave_it(tmp_path: Path) -> None:

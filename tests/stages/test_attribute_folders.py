@@ -83,7 +83,7 @@ def test_a_plain_folder(tmp_path: Path, model: str, capsys: pytest.CaptureFixtur
     assert (table["generator"] == expected).mean() > 0.9
     said = capsys.readouterr().out
     assert f"Answering with the model in '{model}'." in " ".join(said.split())
-    assert "1 files were skipped, first 'readme.txt'" in " ".join(said.split())
+    assert "1 file was skipped: 'readme.txt' is" in " ".join(said.split())
 
 
 def test_a_nested_folder_gives_the_same_answer(tmp_path: Path, model: str) -> None:

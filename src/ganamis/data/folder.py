@@ -20,6 +20,7 @@ from ganamis.data.source import Skipped, Source
 from ganamis.errors import UserError
 
 BATCH = 32  # images decoded, and embedded, at once
+TOLD = 8  # skipped files that a note names
 
 
 @dataclass(frozen=True)
@@ -138,10 +139,11 @@ class ImageFolder:
                 f"first of '{self.coloured[0]}'"
             )
         if self.skipped:
-            first = self.skipped[0]
-            notes.append(
-                f"{len(self.skipped)} files were skipped, first '{first.path}': {first.reason}"
-            )
+            some = "; ".join(f"'{entry.path}' {entry.reason}" for entry in self.skipped[:TOLD])
+            files = "file was" if len(self.skipped) == 1 else "files were"
+            more = len(self.skipped) - TOLD
+            rest = f"; and {more} more, listed on the page of --report" if more > 0 else ""
+            notes.append(f"{len(self.skipped)} {files} skipped: {some}{rest}")
         return notes
 
     def _refuse(self, path: str, reason: str, offences: list[str]) -> None:
