@@ -84,6 +84,18 @@ def test_a_plain_folder(tmp_path: Path, model: str, capsys: pytest.CaptureFixtur
     said = capsys.readouterr().out
     assert f"Answering with the model in '{model}'." in " ".join(said.split())
     assert "1 file was skipped: 'readme.txt' is" in " ".join(said.split())
+    assert "Processing the images resemble: " in said
+
+
+def test_unknown_generators_alone_tell_nothing_of_processing(
+    tmp_path: Path, model: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Once `noise3 98%` was said of clean images of a generator that the model did not know."""
+    folder = tmp_path / "images"
+    write_images(folder, 3, IMAGES, 4)
+    assert set(answer(folder, model)["generator"]) == {"unknown-1"}
+    said = " ".join(capsys.readouterr().out.split())
+    assert "Processing" not in said and f"1 generator made {IMAGES} images" in said
 
 
 def test_a_nested_folder_gives_the_same_answer(tmp_path: Path, model: str) -> None:

@@ -119,9 +119,11 @@ class BackEnd:
         """
         ids, first, inverse = np.unique(batch.ids, return_index=True, return_inverse=True)
         if not 1 <= (clusters or 1) <= len(ids):
+            copies = f" ({len(batch)} images, but copies of one another count once)"
             raise UserError(
-                f"{len(ids)} different images cannot be {clusters or 1} clusters; give at least "
-                "one image, and a number of clusters from 1 to the number of different images"
+                f"{len(ids)} different images cannot be {clusters or 1} clusters"
+                f"{copies if len(ids) < len(batch) else ''}; give at least one image, and a number "
+                "of clusters from 1 to the number of different images"
             )
         searched = batch.rows(first[: self.settings.sample]) if sample is None else sample
         found = self.search(searched, clusters=clusters)

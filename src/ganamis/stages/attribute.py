@@ -105,10 +105,15 @@ def _print(table: "pd.DataFrame", found: Attribution, out: Path, console: Consol
 
 
 def print_findings(found: Attribution, console: Console) -> None:
-    """Print what holds for all images together."""
-    shares = {name: share for name, share in found.conditions.items() if share >= SHOWN_CONDITION}
-    text = ", ".join(f"{name} {share:.0%}" for name, share in shares.items())
-    console.print(f"Processing the images seem to have met: {text}")
+    """Print what holds for all images together.
+
+    The processing is that of known generators' images: beside them alone, unknown generators'
+    tell nothing of it, for a soft or noisy generator looks like blur or noise.
+    """
+    if any(cluster.known for cluster in found.clusters):
+        kinds = [item for item in found.conditions.items() if item[1] >= SHOWN_CONDITION]
+        text = ", ".join(f"{name} {share:.0%}" for name, share in kinds)
+        console.print(f"Processing the images resemble: {text}")
     if found.confidence is not None:
         console.print(
             f"Probability that this number of generators is right: {found.confidence:.0%}"
@@ -118,7 +123,7 @@ def print_findings(found: Attribution, console: Console) -> None:
 def print_clusters(counts: "pd.DataFrame", out: object) -> None:
     """Print columns `cluster`, `generator`, `images` and `score` (a mean) as a table."""
     assigned = counts[counts["cluster"] != UNASSIGNED]
-    title = f"{len(assigned)} generators made {assigned['images'].sum()} images"
+    title = f"{_count(len(assigned), 'generator')} made {_count(assigned['images'].sum(), 'image')}"
     stray = counts["images"].sum() - assigned["images"].sum()
     shown = Table(title=title + (f"; {stray} fit none of them" if stray else ""))
     for heading in ("cluster", "generator", "images", "mean score"):
@@ -127,3 +132,7 @@ def print_clusters(counts: "pd.DataFrame", out: object) -> None:
         shown.add_row(str(cluster), str(generator), str(images), f"{score:.2f}")
     Console(markup=False).print(shown)
     Console(markup=False).print(f"Written to '{out}'.")
+
+
+def _count(value: int, noun: str) -> str:
+    return f"{value} {noun}" if value == 1 else f"{value} {noun}s"
