@@ -45,7 +45,15 @@ def report() -> FolderReport:
 
 def _plain(report: FolderReport) -> FolderReport:
     return replace(
-        report, groups=(NEW,), known=(), figures=(), doubts=(), skipped=(), skips=0, confidence=None
+        report,
+        groups=(NEW,),
+        known=(),
+        conditions=(),
+        figures=(),
+        doubts=(),
+        skipped=(),
+        skips=0,
+        confidence=None,
     )
 
 
@@ -110,7 +118,12 @@ def test_what_was_not_measured_depends_on_what_was() -> None:
     def said(given: bool, confidence: float | None, sampled: int | None, spectra: bool) -> str:
         return " ".join(
             folder_wording.missing(
-                (KNOWN, NEW), given=given, confidence=confidence, sampled=sampled, spectra=spectra
+                (KNOWN, NEW),
+                given=given,
+                confidence=confidence,
+                sampled=sampled,
+                spectra=spectra,
+                processing=spectra,
             )
         )
 
@@ -118,6 +131,7 @@ def test_what_was_not_measured_depends_on_what_was() -> None:
     assert "How sure the number" in little and "How sure the number" not in much
     assert "means of 200 images" in little and "means of" not in much
     assert "stored without them" in little and "stored without them" not in much
+    assert "looks like blur" in little and "looks like blur" not in much
     assert "it was given" in said(True, None, None, True)
     assert "Much of cluster 1" in much and "cluster 0" not in much
 

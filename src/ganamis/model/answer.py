@@ -56,7 +56,9 @@ class Attribution:
     left out. membership: `[N]` in [0, 1], the probability of an image's cluster. clusters: K.
     confidence: probability in [0, 1] that K is right; None where K was given, or the clusterer
     does not say. linkage: `[K - 1, 4]`, scipy's form. conditions: share of each kind of processing
-    the images seem to have met. points: `[N, C]`, whitened embeddings. rule: for further images.
+    that the images resemble; empty where none of the generators is known, for a soft or noisy
+    generator looks like blur or noise. points: `[N, C]`, whitened embeddings.
+    rule: for further images.
     """
 
     ids: np.ndarray

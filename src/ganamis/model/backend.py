@@ -153,6 +153,8 @@ class BackEnd:
         prior = self.settings.open_world.search.prior
         shapes = GaussianClusters.fit(space.points[inside], labels[inside], prior=prior)
         membership = shapes.posteriors(space.points)[np.arange(len(labels)), labels]
+        compared = any(cluster.known for cluster in named)
+        shares = zip(self.nuisance.conditions, space.weights.tolist(), strict=True)
         return Attribution(
             ids=batch.ids,
             labels=labels,
@@ -160,7 +162,7 @@ class BackEnd:
             clusters=named,
             confidence=found.confidence,
             linkage=lineage([space.points[labels == label] for label in range(len(named))]),
-            conditions=dict(zip(self.nuisance.conditions, space.weights.tolist(), strict=True)),
+            conditions=dict(shares) if compared else {},
             points=space.points,
             rule=Rule(space.whitening, shapes),
         )

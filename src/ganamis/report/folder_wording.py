@@ -54,12 +54,14 @@ def missing(
     confidence: float | None,
     sampled: int | None,
     spectra: bool,
+    processing: bool,
 ) -> tuple[str, ...]:
     """What is not said, or not known, of this folder.
 
     Args:
         sampled: images of a cluster in its fingerprint, at most; None where all are in it.
         spectra: the model knows what the fingerprints of its generators look like.
+        processing: the page says which processing the images resemble.
     """
     few = [group.title for group in groups if group.name and group.images < FEW]
     sentences = [
@@ -82,6 +84,11 @@ def missing(
         sentences.append(
             f"The fingerprint of every image: those drawn here are means of {sampled} images of a "
             "cluster. The clusters themselves rest on all."
+        )
+    if not processing:
+        sentences.append(
+            "Which processing the images met: no generator here is known, and a soft or noisy one "
+            "looks like blur or noise."
         )
     if not spectra:
         sentences.append(

@@ -105,12 +105,8 @@ def _print(table: "pd.DataFrame", found: Attribution, out: Path, console: Consol
 
 
 def print_findings(found: Attribution, console: Console) -> None:
-    """Print what holds for all images together.
-
-    The processing is that of known generators' images: beside them alone, unknown generators'
-    tell nothing of it, for a soft or noisy generator looks like blur or noise.
-    """
-    if any(cluster.known for cluster in found.clusters):
+    """Print what holds for all images together."""
+    if found.conditions:
         kinds = [item for item in found.conditions.items() if item[1] >= SHOWN_CONDITION]
         text = ", ".join(f"{name} {share:.0%}" for name, share in kinds)
         console.print(f"Processing the images resemble: {text}")

@@ -93,6 +93,7 @@ def _report(answered: Answered) -> FolderReport:
             confidence=found.confidence,
             sampled=SPECTRA if max(map(len, members.values())) > SPECTRA else None,
             spectra=set(answered.model.known) <= set(answered.model.spectra),
+            processing=bool(found.conditions),
         ),
     )
 

@@ -116,7 +116,9 @@ function drawNotes(answer) {
     `Answered by ${answer.model}; ${count(answer.images.length, "image")} of ${answer.size} pixels.`,
     answer.known.length ? `It can name ${answer.known.join(", ")}.` : "It can name no generator.",
     ...(answer.learned ? [`${count(answer.learned, "image")} of this folder taught it.`] : []),
-    `Processing the images resemble: ${answer.processing.map((pair) => pair.join(" ")).join(", ")}.`,
+    ...(answer.processing.length
+      ? [`Processing the images resemble: ${answer.processing.map((pair) => pair.join(" ")).join(", ")}.`]
+      : []),
     ...answer.notes.map((note) => `${note}.`),
   ];
   $("notes").replaceChildren(...items.map((text) => element("li", { text })));
