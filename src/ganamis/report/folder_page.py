@@ -12,12 +12,12 @@ class FolderReport:
     folder: its name. version: of the program. model: which answered. known: generators it can
     name. learned: images of the folder that taught it. images: files answered for; different: of
     them, by their pixels. size: such as `256x256`. given: the number of generators was told.
-    confidence: probability that the number is right; None where it is not known. conditions: kinds
-    of processing and the share of the images that resemble them, or none. doubts: the images that fit their
-    cluster least; surest_doubt: even these almost certainly do. skipped: paths and reasons of the
-    first ones; skips: of how many. coloured: images of which the luma was taken. window:
-    through which more than 8 bits were read, or empty. missing: what was
-    not measured.
+    confidence: probability that the number is right; None where it is not known. conditions:
+    kinds of processing and the share of the images that resemble them, or none. doubts: the
+    images that fit their cluster least; surest_doubt: even these almost certainly do. skipped:
+    paths and reasons of the first ones; skips: of how many. coloured: images of which the luma
+    was taken. window: through which more than 8 bits were read, or empty. missing: what was not
+    measured.
     """
 
     folder: str
