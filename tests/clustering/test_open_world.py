@@ -3,10 +3,18 @@
 import numpy as np
 import pytest
 from scipy.special import softmax
+from scipy.stats import multivariate_t
 from sklearn.metrics import adjusted_rand_score
 
 from ganamis.clustering.evidence import NAMES, Scene
-from ganamis.clustering.mixture import GaussianClusters, tied_mixture
+from ganamis.clustering.mixture import (
+    DEGREES,
+    MEAN_PRIOR,
+    STUDENT_STEPS,
+    GaussianClusters,
+    student_mixture,
+    tied_mixture,
+)
 from ganamis.clustering.open_world import OpenWorld, Search, small_matrices
 from ganamis.clustering.open_world import discover as discover_scene
 from ganamis.clustering.same_or_another import shipped_test
@@ -117,6 +125,43 @@ def test_the_mixture_mends_a_rough_partition() -> None:
     assert adjusted_rand_score(truth, mended) == 1.0
 
 
+def test_the_student_mixture_is_the_textbook_one() -> None:
+    """Every step with scipy's density, on groups that overlap."""
+    random = np.random.default_rng(7)
+    labels = np.repeat([0, 1, 2], 40)
+    points = random.normal(size=(3, 5))[labels] * 1.5 + random.standard_t(3, size=(120, 5))
+    points -= points.mean(axis=0)
+    shares, nearness = np.eye(3)[labels], np.ones((120, 3))
+    for _ in range(STUDENT_STEPS):
+        weights = shares * nearness
+        means = [weights[:, k] @ points / (weights[:, k].sum() + MEAN_PRIOR) for k in range(3)]
+        spread = 30.0 * np.eye(5)
+        for k in range(3):
+            spread += (points - means[k]).T @ ((points - means[k]) * weights[:, [k]])
+            spread += MEAN_PRIOR * np.outer(means[k], means[k])
+        covariance = spread / (30.0 + 120)
+        inverse = np.linalg.inv(covariance)
+        density = [multivariate_t(mean, covariance, df=DEGREES).pdf(points) for mean in means]
+        joint = shares.mean(axis=0) * np.stack(density, axis=1)
+        shares = joint / joint.sum(axis=1, keepdims=True)
+        apart = [np.einsum("ni,ij,nj->n", points - m, inverse, points - m) for m in means]
+        nearness = (DEGREES + 5) / (DEGREES + np.stack(apart, axis=1))
+    found = student_mixture(points, labels, prior=30.0, tolerance=-np.inf)
+    np.testing.assert_array_equal(found, shares.argmax(axis=1))
+    assert (found != labels).any()
+
+
+def test_outliers_draw_no_component_of_the_student_mixture() -> None:
+    random = np.random.default_rng(8)
+    truth = np.repeat([0, 1], 60)
+    points = random.normal(size=(120, 12)) + 3.0 * truth[:, None] / np.sqrt(12) * 2
+    points[:5] += random.normal(size=(5, 12)) * 12
+    points -= points.mean(axis=0)
+    rough = np.where(np.arange(120) < 5, 1, truth)  # outliers of the first in the second
+    settled = student_mixture(points, rough, prior=30.0)
+    assert adjusted_rand_score(truth[5:], settled[5:]) > 0.95
+
+
 def test_posteriors_are_bayes_rule() -> None:
     points, truth = generators(3, 40)
     clusters = GaussianClusters.fit(points, truth, prior=30.0)
@@ -155,6 +200,19 @@ def test_a_given_number_keeps_what_was_found() -> None:
         assert len(set(fewer[found == label].tolist())) == 1
 
 
+def test_no_group_is_settled_away() -> None:
+    """A group of a few images that the mixture would leave without any stays as it was found."""
+    points, truth = generators(2, 40)
+    search = Search(scene(points), shipped_test().cut, SETTINGS)
+    sound = [np.flatnonzero(truth == 0), np.flatnonzero(truth == 1)]
+    astray = [np.append(sound[0], sound[1][:3]), sound[1][3:]]
+    for found, expected in zip(search.settled(astray), sound, strict=True):
+        np.testing.assert_array_equal(found, expected)
+    slivers = [sound[0][:4], sound[0][4:], sound[1]]
+    settled = search.settled(slivers)
+    assert all(len(group) >= 4 for group in settled)
+
+
 def test_confidence_is_a_probability_and_belongs_to_a_number_found() -> None:
     points, _ = generators(3, 30)
     test = shipped_test()
@@ -171,22 +229,28 @@ def test_confidence_is_a_probability_and_belongs_to_a_number_found() -> None:
     assert given.confidence is None
 
 
-def test_joining_takes_the_least_two_first_as_measuring_every_pair_does() -> None:
+@pytest.mark.parametrize("count", [4, 2])
+def test_what_is_joined_is_as_far_from_others_as_its_furthest_part(count: int) -> None:
     points, truth = generators(4, 24)
     groups = [
         np.flatnonzero((truth == g) & (np.arange(96) % 2 == h)) for g in range(4) for h in (0, 1)
     ]
     with small_matrices():
         search = Search(scene(points), shipped_test().cut, SETTINGS)
-        joined = search.joined(groups, count=4)
-        naive = list(groups)
-        while len(naive) > 4:
+        joined = search.joined(groups, count=count)
+        between = {
+            (a, b): search.apart(groups[a], groups[b]) for a in range(8) for b in range(8) if a != b
+        }
+        naive = [{at} for at in range(8)]
+        while len(naive) > count:
             pairs = [(i, j) for j in range(len(naive)) for i in range(j)]
-            i, j = min(pairs, key=lambda pair: search.apart(naive[pair[0]], naive[pair[1]]))
-            rows = np.sort(np.concatenate([naive[i], naive[j]]))
-            naive = [group for at, group in enumerate(naive) if at not in (i, j)] + [rows]
-    assert {group.tobytes() for group in joined} == {group.tobytes() for group in naive}
-    assert sorted(len(set(truth[group].tolist())) for group in joined) == [1, 1, 1, 1]
+            furthest = [max(between[a, b] for a in naive[i] for b in naive[j]) for i, j in pairs]
+            i, j = pairs[int(np.argmin(furthest))]
+            naive[i] |= naive.pop(j)
+    expected = {np.sort(np.concatenate([groups[at] for at in each])).tobytes() for each in naive}
+    assert {group.tobytes() for group in joined} == expected
+    if count == 4:
+        assert [len(set(truth[group].tolist())) for group in joined] == [1, 1, 1, 1]
 
 
 def test_every_cut_judged_is_witnessed_with_its_statistics() -> None:

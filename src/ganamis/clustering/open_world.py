@@ -17,7 +17,7 @@ from threadpoolctl import ThreadpoolController
 
 from ganamis.clustering.candidates import candidate_cuts
 from ganamis.clustering.evidence import Group, Scene
-from ganamis.clustering.mixture import GaussianClusters
+from ganamis.clustering.mixture import GaussianClusters, student_mixture
 from ganamis.clustering.same_or_another import Logistic, SameOrAnother
 
 STEPS = 4  # joins and cuts from what was found, whose numbers are looked at
@@ -152,19 +152,28 @@ class Search:
         return sorted(pairs)
 
     def joined(self, groups: list[np.ndarray], *, count: int | None) -> list[np.ndarray]:
-        """Join whichever pair is the least two, until all are, or `count` are left."""
-        groups = list(groups)
-        while len(groups) > (count or 1):
-            pairs = self.nearest(groups)
-            odds = [self.apart(groups[one], groups[other]) for one, other in pairs]
+        """Join whichever pair is the least two, until all are, or `count` are left.
+
+        On the way to a given number groups of several generators arise, and look like one with
+        anything; there, what was joined is as far from another as the furthest of its parts
+        (complete linkage).
+        """
+        joined = [[group] for group in groups]
+        while len(joined) > (count or 1):
+            whole = [_union(parts) for parts in joined]
+            compared = joined if count else [[group] for group in whole]
+            pairs = self.nearest(whole)
+            odds = [
+                max(self.apart(a, b) for a in compared[one] for b in compared[other])
+                for one, other in pairs
+            ]
             least = int(np.argmin(odds))
             if count is None and odds[least] > self._threshold:
                 break
             one, other = pairs[least]
-            rows = np.sort(np.concatenate([groups[one], groups[other]]))
-            groups = [group for at, group in enumerate(groups) if at not in (one, other)]
-            groups.append(rows)
-        return groups
+            parts = joined[one] + joined[other]
+            joined = [each for at, each in enumerate(joined) if at not in (one, other)] + [parts]
+        return [_union(parts) for parts in joined]
 
     def split(self, groups: list[np.ndarray], *, count: int) -> list[np.ndarray]:
         """Cut whichever group is the most two, until there are `count`."""
@@ -181,6 +190,18 @@ class Search:
             rows = groups.pop(at)
             groups += [rows[second], rows[~second]]
         return groups
+
+    def settled(self, groups: list[np.ndarray]) -> list[np.ndarray]:
+        """Every image where a mixture of all groups at once has it, outliers counting for less.
+
+        Groups of which hardly an image would be left stay as they are.
+        """
+        points, prior = self._scene.points, self._settings.prior
+        labels = student_mixture(points, labels_of(groups, len(points)), prior=prior)
+        sizes = np.bincount(labels, minlength=len(groups))
+        if sizes.min() < min(self._settings.smallest, *(len(group) for group in groups)):
+            return groups
+        return [np.flatnonzero(labels == label) for label in range(len(groups))]
 
     def alternatives(self, groups: list[np.ndarray]) -> dict[int, list[np.ndarray]]:
         """What was found, 0, and up to `STEPS` joins (-1, -2, ...) and cuts (1, 2, ...) from it."""
@@ -214,6 +235,10 @@ class Search:
                 step,
             ]
         )
+
+
+def _union(parts: list[np.ndarray]) -> np.ndarray:
+    return parts[0] if len(parts) == 1 else np.sort(np.concatenate(parts))
 
 
 def labels_of(groups: list[np.ndarray], size: int) -> np.ndarray:
@@ -308,7 +333,7 @@ def discover(
         if count is not None:
             groups = search.joined(groups, count=count)
             groups = search.split(groups, count=count)
-        found = labels_of(groups, len(sample))
+        found = labels_of(search.settled(groups), len(sample))
         labels = np.empty(len(scene), dtype=int)
         if len(sample) < len(scene):
             labels = _assigned(scene, chosen, found, settings)
