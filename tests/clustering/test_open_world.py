@@ -253,6 +253,27 @@ def test_what_is_joined_is_as_far_from_others_as_its_furthest_part(count: int) -
         assert [len(set(truth[group].tolist())) for group in joined] == [1, 1, 1, 1]
 
 
+def test_joining_takes_the_least_two_first_until_all_are_two() -> None:
+    points, truth = generators(4, 24)
+    groups = [
+        np.flatnonzero((truth == g) & (np.arange(96) % 2 == h)) for g in range(4) for h in (0, 1)
+    ]
+    with small_matrices():
+        search = Search(scene(points), shipped_test().cut, SETTINGS)
+        joined = search.joined(groups, count=None)
+        naive = list(groups)
+        while len(naive) > 1:
+            pairs = [(i, j) for j in range(len(naive)) for i in range(j)]
+            odds = [search.apart(naive[i], naive[j]) for i, j in pairs]
+            if min(odds) > 0:
+                break
+            i, j = pairs[int(np.argmin(odds))]
+            rows = np.sort(np.concatenate([naive[i], naive[j]]))
+            naive = [group for at, group in enumerate(naive) if at not in (i, j)] + [rows]
+    assert {group.tobytes() for group in joined} == {group.tobytes() for group in naive}
+    assert sorted(len(set(truth[group].tolist())) for group in joined) == [1, 1, 1, 1]
+
+
 def test_every_cut_judged_is_witnessed_with_its_statistics() -> None:
     points, _ = generators(2, 30)
     seen: list[tuple[np.ndarray, np.ndarray, np.ndarray]] = []

@@ -28,7 +28,7 @@ def tied_mixture(
     Returns:
         `[N]` int, the most probable component of each point.
     """
-    count, dimensions = points.shape
+    count = len(points)
     shares = np.eye(int(labels.max()) + 1)[labels]
     total = points.T @ points
     previous = -np.inf
@@ -36,9 +36,7 @@ def tied_mixture(
         sizes = shares.sum(axis=0) + 1e-9
         means = (shares.T @ points) / (sizes + MEAN_PRIOR)[:, None]
         spread = total - (means * (sizes + MEAN_PRIOR)[:, None]).T @ means
-        values, vectors = eigh((prior * np.eye(dimensions) + spread) / (prior + count))
-        values = np.maximum(values, 1e-6)
-        whiten = vectors / np.sqrt(values)
+        whiten, penalty = _shared(spread, count=count, prior=prior)
         scaled, centres = points @ whiten, means @ whiten
         squares = (scaled**2).sum(axis=1)[:, None] - 2 * scaled @ centres.T
         scores = np.log(sizes / count) - 0.5 * (squares + (centres**2).sum(axis=1))
@@ -46,8 +44,7 @@ def tied_mixture(
         weights = np.exp(scores - top)
         norms = weights.sum(axis=1, keepdims=True)
         shares = weights / norms
-        objective = (top + np.log(norms)).sum() - 0.5 * (count + prior) * np.log(values).sum()
-        objective -= 0.5 * prior * (1 / values).sum()
+        objective = (top + np.log(norms)).sum() - penalty
         if objective - previous < tolerance * abs(count):
             break
         previous = objective
@@ -79,21 +76,26 @@ def student_mixture(
         means = weights.T @ points / sizes[:, None]
         total = points.T @ (points * weights.sum(axis=1)[:, None])
         spread = total - (means * sizes[:, None]).T @ means
-        values, vectors = eigh((prior * np.eye(dimensions) + spread) / (prior + count))
-        values = np.maximum(values, 1e-6)
-        whiten = vectors / np.sqrt(values)
+        whiten, penalty = _shared(spread, count=count, prior=prior)
         squares = cdist(points @ whiten, means @ whiten, "sqeuclidean")
         densities = -0.5 * (DEGREES + dimensions) * np.log1p(squares / DEGREES)
         scores = np.log(shares.sum(axis=0) / count + 1e-12) + densities
         norms = logsumexp(scores, axis=1, keepdims=True)
         shares = np.exp(scores - norms)
         nearness = (DEGREES + dimensions) / (DEGREES + squares)
-        objective = norms.sum() - 0.5 * (count + prior) * np.log(values).sum()
-        objective -= 0.5 * prior * (1 / values).sum()
+        objective = norms.sum() - penalty
         if objective - previous < tolerance * count:
             break
         previous = objective
     return shares.argmax(axis=1)
+
+
+def _shared(spread: np.ndarray, *, count: int, prior: float) -> tuple[np.ndarray, float]:
+    """The whitening `[C, C]` by the shared covariance, and what its logarithm and prior cost."""
+    values, vectors = eigh((prior * np.eye(len(spread)) + spread) / (prior + count))
+    values = np.maximum(values, 1e-6)
+    penalty = 0.5 * (count + prior) * np.log(values).sum() + 0.5 * prior * (1 / values).sum()
+    return vectors / np.sqrt(values), float(penalty)
 
 
 @dataclass(frozen=True)
