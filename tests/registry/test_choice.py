@@ -8,7 +8,7 @@ import pytest
 
 from ganamis.errors import UserError
 from ganamis.model.storage import save_model
-from ganamis.registry import versions
+from ganamis.registry import names
 from ganamis.registry.choice import STORE_VARIABLE, choose_model
 from tests.serving.tiny_model import register_champion, tiny_model
 
@@ -70,7 +70,7 @@ def test_a_store_without_a_champion(
     register_champion(folder)
     monkeypatch.chdir(folder)
     assert choose_model(None).version is not None
-    mlflow.MlflowClient().delete_registered_model_alias(versions.MODEL, versions.CHAMPION)
+    mlflow.MlflowClient().delete_registered_model_alias(names.MODEL, names.CHAMPION)
     assert choose_model(None).name == SHIPPED
 
 

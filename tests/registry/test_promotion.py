@@ -20,13 +20,10 @@ from ganamis.errors import UserError
 from ganamis.model.storage import ARRAYS_FILE, EXTRACTOR
 from ganamis.registry import promotion, turns
 from ganamis.registry.gate import compare
+from ganamis.registry.names import CHALLENGER, CHAMPION, MODEL, PREVIOUS
 from ganamis.registry.promotion import Decision
 from ganamis.registry.versions import (
     ARTIFACT,
-    CHALLENGER,
-    CHAMPION,
-    MODEL,
-    PREVIOUS,
     version_of,
 )
 from ganamis.tracking import runs

@@ -14,7 +14,7 @@ from ganamis.errors import UserError
 from ganamis.files import write_json
 from ganamis.model.shipped import shipped_folder
 from ganamis.params import load_params
-from ganamis.registry import tidying, versions
+from ganamis.registry import names, tidying, versions
 from ganamis.registry.gate import open_world_ari
 from ganamis.registry.history import all_versions, ari_tag
 from ganamis.stages import promote as stage
@@ -59,8 +59,8 @@ def test_a_version_shows_few_short_tags_and_tells_the_rest(project: Path) -> Non
 def test_the_history_of_versions_is_read_from_their_tags(project: Path) -> None:
     register()
     client = mlflow.MlflowClient()
-    client.set_model_version_tag(versions.MODEL, str(register()), versions.ARI, "by hand")
-    client.set_registered_model_alias(versions.MODEL, versions.CHAMPION, "1")
+    client.set_model_version_tag(names.MODEL, str(register()), versions.ARI, "by hand")
+    client.set_registered_model_alias(names.MODEL, names.CHAMPION, "1")
     first, second = all_versions()
     assert (first.number, first.ari, first.low, first.high) == (1, 0.931, 0.9, 0.96)
     assert first.aliases == ("champion",) and second.aliases == ("challenger",)
@@ -111,8 +111,8 @@ def test_tidy_says_what_it_frees_and_keeps_what_is_needed(
     for _ in range(3):
         register()
     client = mlflow.MlflowClient()
-    client.set_registered_model_alias(versions.MODEL, versions.CHAMPION, "1")
-    client.delete_model_version(versions.MODEL, "2")  # its files stay: MLflow's way
+    client.set_registered_model_alias(names.MODEL, names.CHAMPION, "1")
+    client.delete_model_version(names.MODEL, "2")  # its files stay: MLflow's way
     experiment = runs.connect()
     (left,) = tidying.leftovers(experiment)
     assert left.version is None and left.size > 3_000_000

@@ -11,7 +11,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from ganamis.model.fingerprint import FingerprintModel
-from ganamis.registry import versions
+from ganamis.registry import names, versions
 from tests.builders import encode, noise
 from tests.serving.tiny_model import SIZE, good_image, register_champion, tiny_model
 
@@ -27,7 +27,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-        yield versions.load_model(f"models:/{versions.MODEL}@{versions.CHAMPION}")
+        yield versions.load_model(f"models:/{names.MODEL}@{names.CHAMPION}")
 
 
 @pytest.fixture(scope="module")
@@ -127,7 +127,7 @@ def test_the_signature_knows_the_parameters(served: Any, params: dict[str, Any])
 
 
 def test_the_folder_of_the_version_is_the_model(served: Any, model: FingerprintModel) -> None:
-    champion = versions.version_of(versions.CHAMPION)
+    champion = versions.version_of(names.CHAMPION)
     assert champion is not None
     opened, version = versions.load_fingerprint_model("models:/ganamis@champion")
     assert version is not None and version.version == champion.version

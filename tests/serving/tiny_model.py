@@ -17,7 +17,7 @@ from ganamis.extractors.spectrum import Spectrum
 from ganamis.model.catalogue import fit_on_images
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.storage import save_model
-from ganamis.registry import versions
+from ganamis.registry import names, versions
 from ganamis.tracking import runs
 from tests.builders import PARAMS, encode, noise, raw_png
 from tests.data.mutations import SEEDS, mutate
@@ -63,9 +63,7 @@ def register_champion(folder: Path) -> None:
     """A tiny model under the alias `champion`."""
     evidence = pd.DataFrame(columns=["held_out", "id", "generator", "label"])
     version = register_version(folder, evidence, digest="tiny")
-    mlflow.MlflowClient().set_registered_model_alias(
-        versions.MODEL, versions.CHAMPION, version.version
-    )
+    mlflow.MlflowClient().set_registered_model_alias(names.MODEL, names.CHAMPION, version.version)
 
 
 def good_image(seed: int) -> bytes:

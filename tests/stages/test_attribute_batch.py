@@ -22,7 +22,7 @@ from sklearn.metrics import adjusted_rand_score
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.storage import save_model
 from ganamis.params import PARAMS_FILE
-from ganamis.registry import versions
+from ganamis.registry import names, versions
 from ganamis.tracking import runs
 from tests.builders import PARAMS, encode, noise, write
 from tests.model.simulated import draw, model_of, write_images
@@ -30,7 +30,7 @@ from tests.model.simulated import draw, model_of, write_images
 needs_spark = pytest.mark.skipif(
     shutil.which("java") is None, reason="Spark needs Java, which is not installed"
 )
-MODEL = f"models:/{versions.MODEL}@{versions.CHAMPION}"
+MODEL = f"models:/{names.MODEL}@{names.CHAMPION}"
 ROOT = Path(__file__).parents[2]
 SIZE = 64
 LARGEST = 50_000  # bytes
@@ -85,7 +85,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 tags={},
             )
         mlflow.MlflowClient().set_registered_model_alias(
-            versions.MODEL, versions.CHAMPION, version.version
+            names.MODEL, names.CHAMPION, version.version
         )
     return folder
 

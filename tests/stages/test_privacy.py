@@ -12,7 +12,7 @@ import pytest
 
 from ganamis.data.reading import parse_reading
 from ganamis.model.storage import save_model
-from ganamis.registry import versions
+from ganamis.registry import names, versions
 from ganamis.stages.attribute import attribute
 from ganamis.stages.learn import learn
 from ganamis.tracking.store import VARIABLE
@@ -75,7 +75,7 @@ def test_a_patient_reaches_nothing_that_is_written_or_said(
     cluster = answers.loc[~answers["known"], "generator"].iloc[0]
     name = [f"{cluster}=clinic A"]
     learn(images, PARAMS, table=table, names=name, model="model", out=None, reading=reading)
-    assert versions.version_of(versions.CHALLENGER) is not None
+    assert versions.version_of(names.CHALLENGER) is not None
     said = "".join(capfd.readouterr()) + caplog.text
     assert "40 images of more than 8 bits were read through the window lung" in " ".join(
         said.split()

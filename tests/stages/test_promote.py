@@ -21,7 +21,8 @@ from ganamis.files import read_json, write_json
 from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import EXTRACTOR, MODEL_FILE
 from ganamis.params import Params, load_params
-from ganamis.registry.versions import CHAMPION, MODEL, PREVIOUS, stored_model, version_of
+from ganamis.registry.names import CHAMPION, MODEL, PREVIOUS
+from ganamis.registry.versions import stored_model, version_of
 from ganamis.stages.paths import INGEST, PROMOTE, REGISTER, ROLLBACK, read_ingested
 from ganamis.stages.promote import promote, rollback
 from ganamis.stages.train import development_set

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from ganamis.model.shipped import shipped_folder
-from ganamis.registry import versions
+from ganamis.registry import names, versions
 from ganamis.tracking import runs
 from ganamis.tracking.store import VARIABLE
 from tests.builders import PARAMS
@@ -36,4 +36,4 @@ def register_champion(folder: Path) -> None:
                 shipped_folder(), evidence, limits=PARAMS.serve.model_dump(), tags={}
             )
     client = mlflow.MlflowClient()
-    client.set_registered_model_alias(versions.MODEL, versions.CHAMPION, version.version)
+    client.set_registered_model_alias(names.MODEL, names.CHAMPION, version.version)

@@ -13,14 +13,14 @@ import pandas as pd
 import pytest
 
 from ganamis.errors import UserError
-from ganamis.registry import versions
+from ganamis.registry import names, versions
 from ganamis.tracking import runs
 from ganamis.tracking.store import VARIABLE, local_file, shown, sqlite_uri
 from tests.builders import encode, noise
 from tests.tracking.conftest import register_champion
 
 READ_MARK = "registered_model_meta"  # which MLflow writes beside a model that it reads
-MODEL = f"models:/{versions.MODEL}@{versions.CHAMPION}"
+MODEL = f"models:/{names.MODEL}@{names.CHAMPION}"
 RECORD = """
     from ganamis.tracking import runs
     with runs.stage_run("ingest", name="tiny", params={}, tags={}):
@@ -97,13 +97,13 @@ def test_a_project_that_was_moved_or_copied_works_by_itself(
         pd.DataFrame({"image": [encode(noise(0, size=256))]})
     )
     assert answers["error"][0] == ""
-    champion = versions.version_of(versions.CHAMPION)
+    champion = versions.version_of(names.CHAMPION)
     assert champion is not None
     assert versions.stored_model(champion).is_relative_to(other)
     assert versions.evidence(champion).empty
     assert log_artifact().is_relative_to(other / "mlruns")
     register_champion(other)  # version 2
-    second = versions.version_of(versions.CHAMPION)
+    second = versions.version_of(names.CHAMPION)
     assert second is not None and versions.stored_model(second).is_relative_to(other)
     if moved:
         assert not original.exists()
@@ -123,7 +123,7 @@ def test_artifacts_of_a_database_copied_alone_stay_where_they_are(
     monkeypatch.setenv(VARIABLE, "")
     before = files(original)
     assert log_artifact().is_relative_to(other / "mlruns")
-    champion = versions.version_of(versions.CHAMPION)
+    champion = versions.version_of(names.CHAMPION)
     assert champion is not None
     assert versions.stored_model(champion).is_relative_to(original)
     assert {path for path in files(original) if path.name != READ_MARK} == before

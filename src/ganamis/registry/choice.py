@@ -9,14 +9,13 @@ from ganamis.errors import UserError
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.model.shipped import load_shipped
 from ganamis.model.storage import MODEL_FILE, load_model
+from ganamis.registry.names import CHAMPION, CHAMPION_URI
 
 if TYPE_CHECKING:
     from mlflow.entities.model_registry import ModelVersion
 
 STORE_VARIABLE = "MLFLOW_TRACKING_URI"
 STORE = Path("mlflow.db")  # of a project, in its folder
-CHAMPION_ALIAS = "champion"
-CHAMPION = f"models:/ganamis@{CHAMPION_ALIAS}"
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def choose_model(uri: str | None) -> Chosen:
     if uri is not None and "://" not in uri and not uri.startswith(("models:/", "runs:/")):
         raise UserError(
             f"--model is '{uri}', which is neither a folder with {MODEL_FILE} nor an address such "
-            f"as {CHAMPION}"
+            f"as {CHAMPION_URI}"
         )
     absent = _absent_store()
     at_hand = absent is None if os.environ.get(STORE_VARIABLE) else STORE.exists()
@@ -52,8 +51,8 @@ def choose_model(uri: str | None) -> Chosen:
         from ganamis.tracking.runs import connect_to_read
 
         connect_to_read()
-        if uri is not None or version_of(CHAMPION_ALIAS) is not None:
-            model, version = load_fingerprint_model(uri or CHAMPION)
+        if uri is not None or version_of(CHAMPION) is not None:
+            model, version = load_fingerprint_model(uri or CHAMPION_URI)
             name = uri or "the champion of the registry"
             return Chosen(
                 model, f"{name} (version {version.version})" if version else name, version

@@ -6,8 +6,9 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from ganamis.registry.names import MODEL
 from ganamis.registry.promotion import GATE
-from ganamis.registry.versions import ARI, COMMIT, DATA, MODEL
+from ganamis.registry.versions import ARI, COMMIT, DATA
 from ganamis.report.page import Version
 from ganamis.tracking.failures import explain
 

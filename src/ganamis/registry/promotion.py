@@ -17,13 +17,11 @@ from mlflow.entities.model_registry import ModelVersion
 from ganamis.errors import UserError
 from ganamis.registry.gate import compare, same_images
 from ganamis.registry.learned import CHANGE, LEARNED_FROM
+from ganamis.registry.names import CHAMPION, MODEL, PREVIOUS
 from ganamis.registry.turns import alone
 from ganamis.registry.versions import (
-    CHAMPION,
     COMMIT,
     DATA,
-    MODEL,
-    PREVIOUS,
     abbreviated,
     evidence,
     stored_model,

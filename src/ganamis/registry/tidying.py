@@ -11,7 +11,7 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
-from ganamis.registry.versions import MODEL
+from ganamis.registry.names import MODEL
 
 PAGE = 100
 PREFIX = "models:/"  # of a version's source, before the id of its logged model

@@ -22,13 +22,12 @@ from mlflow.types import ColSpec, DataType, ParamSchema, ParamSpec, Schema
 from ganamis.errors import UserError
 from ganamis.model import storage
 from ganamis.model.fingerprint import FingerprintModel
+from ganamis.registry.names import CHALLENGER, MODEL
 from ganamis.serving import served_model
 from ganamis.tracking.failures import explain
 from ganamis.tracking.runs import NO_STORE
 from ganamis.tracking.store import local_file, misread, shown
 
-MODEL = "ganamis"
-CHALLENGER, CHAMPION, PREVIOUS = "challenger", "champion", "previous"
 EVIDENCE = "evidence"  # artifact folder: the open-world clusters that the gate compares
 EVIDENCE_FILE = "open_world.csv"
 ABSENT = {"RESOURCE_DOES_NOT_EXIST", "INVALID_PARAMETER_VALUE"}  # the latter: of an alias

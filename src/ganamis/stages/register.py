@@ -7,7 +7,7 @@ from ganamis.files import read_json, require, try_output, whole_folder, write_js
 from ganamis.model.evaluation import fold_clusters
 from ganamis.model.storage import load_model, save_model
 from ganamis.params import Params
-from ganamis.registry import history, versions
+from ganamis.registry import history, names, versions
 from ganamis.registry.gate import open_world_ari
 from ganamis.stages.cluster import read_folds
 from ganamis.stages.paths import REGISTER, SELECT, TRAIN, read_ingested
@@ -60,10 +60,10 @@ def register(params: Params) -> None:
             write_json(
                 folder / "version.json",
                 {
-                    "name": versions.MODEL,
+                    "name": names.MODEL,
                     "version": int(version.version),
                     "run_id": version.run_id,
                     "store": shown(store_uri()),
                 },
             )
-    print(f"Registered {versions.MODEL} version {version.version} as {versions.CHALLENGER}.")
+    print(f"Registered {names.MODEL} version {version.version} as {names.CHALLENGER}.")
