@@ -17,6 +17,7 @@ from ganamis.errors import UserError
 from ganamis.params import ModelSettings
 
 KMEANS_STARTS = 10
+DIGITS = 6  # of a standard deviation
 MIXTURE_REGULARISATION = 1e-3
 
 
@@ -154,15 +155,21 @@ def match(
         emphasis=chosen.emphasis,
         condition_components=chosen.condition_components,
     )
-    whitening = Whitening(matched.mean, matched.matrix)
+    # A principal axis and its opposite are the same; which one comes out depends on last digits.
+    largest = np.abs(matched.matrix).argmax(axis=0)
+    signs = np.sign(matched.matrix[largest, np.arange(matched.matrix.shape[1])])
+    whitening = Whitening(matched.mean, matched.matrix * signs)
     return Space(whitening, whitening.transform(points), matched.weights, matched.conditions)
 
 
 def scene_of(batch: Embedded, space: Space) -> tuple[Scene, np.ndarray]:
-    """A batch as the open-world search sees it, and the order `[N]` of its images: by id."""
+    """A batch as the open-world search sees it, and the order `[N]` of its images: by id.
+
+    Whitening sums the images in the order they came, and its last digits decide nothing.
+    """
     order = np.argsort(batch.ids, kind="stable")
-    views = space.whitening.transform(batch.by_view[order])
-    points, content = space.points[order], batch.content[order]
+    views = np.round(space.whitening.transform(batch.by_view[order]), DIGITS)
+    points, content = np.round(space.points[order], DIGITS), batch.content[order]
     return Scene.of(points, views, content, space.conditions[order]), order
 
 
