@@ -137,8 +137,9 @@ def _seen(
         np.tile(np.repeat(np.arange(subjects), COPIES), count),
     )
     rows = {name: repeated if name == REPEATED else plain for name in conditions}
-    # Another extractor, other features.
-    key = hashlib.sha256(extractor.embed(world.images[0, :1]).tobytes()).hexdigest()[:8]
+    with small_matrices():  # the last digits are another number of threads'
+        tried = extractor.embed(world.images[0, :1])
+    key = hashlib.sha256(tried.tobytes()).hexdigest()[:8]  # another extractor, other features
     stored = {
         name: _features(world, extractor, place, name, folder / f"{name}-{key}.npz", seed=seed)
         for name, place in rows.items()
