@@ -1,5 +1,6 @@
 """Teaching the search: verdicts, what is learned, and that it is kept."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,47 @@ def test_regression_is_the_formula_it_stands_for() -> None:
         assert np.isclose(found.log_odds(row[None])[0], expected)
 
 
+def test_choosing_from_single_answers_is_logistic_regression() -> None:
+    random = np.random.default_rng(1)
+    statistics = random.normal(size=(200, 3))
+    truth = statistics[:, 0] + random.normal(size=200) / 2 > 0
+    draws = [(row[None], np.array([right])) for row, right in zip(statistics, truth, strict=True)]
+    found = Logistic.choosing(draws, penalty=0.01)
+    usual = Logistic.fit(statistics, truth, np.ones(200), strength=1 / (0.01 * 200))
+    np.testing.assert_allclose(
+        found.log_odds(statistics), usual.log_odds(statistics), rtol=0.01, atol=0.01
+    )
+
+
+def test_choosing_is_the_likeliest_choice_among_all_answers() -> None:
+    """No other weights give what was right, an answer or none of them, a better chance."""
+    random = np.random.default_rng(2)
+    draws = []
+    for number in range(60):
+        answers = random.normal(size=(int(random.integers(1, 6)), 2))
+        right = np.full(len(answers), False)
+        if number % 4:
+            right[[answers[:, 0].argmax(), answers[:, 1].argmin()]] = True
+        draws.append((answers, right))
+    found = Logistic.choosing(draws, penalty=0.01)
+
+    def objective(model: Logistic) -> float:
+        chances = []
+        for answers, right in draws:
+            shares = np.exp(model.log_odds(answers))
+            chances.append((shares[right].sum() if right.any() else 1.0) / (1 + shares.sum()))
+        return float(-np.mean(np.log(chances)) + 0.01 * np.square(model.weights).sum() / 2)
+
+    best = objective(found)
+    for place in range(len(found.weights)):
+        for change in (-0.05, 0.05):
+            weights = list(found.weights)
+            weights[place] += change
+            assert objective(replace(found, weights=tuple(weights))) > best
+    for change in (-0.05, 0.05):
+        assert objective(replace(found, intercept=found.intercept + change)) > best
+
+
 def test_lessons_teach_and_what_was_taught_is_kept(tmp_path: Path) -> None:
     cut = teach_cuts(drawn, SETTINGS, rounds=[range(16), range(20, 36)])
     learned = SameOrAnother(cut, teach_doubts(drawn, SETTINGS, cut, numbers=range(40, 60)))
@@ -79,4 +121,4 @@ def test_a_search_only_learns_from_clear_cuts() -> None:
 def test_the_shipped_test_reads_the_statistics_of_this_version() -> None:
     test = shipped_test()
     assert len(test.cut.centre) == len(NAMES) == len(novice().centre)
-    assert len(test.count.centre) == 7
+    assert len(test.count.centre) == 10

@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from ganamis.clustering.evidence import NAMES, Scene
-from ganamis.clustering.open_world import OpenWorld, Search, small_matrices
+from ganamis.clustering.open_world import FURTHER, OpenWorld, Search, small_matrices
 from ganamis.clustering.same_or_another import Logistic
 
 CLEAN_CUT, WRONG_CUT = 0.15, 0.4  # share of the smaller part on the wrong side: up to, from
-CUT_STRENGTH, COUNT_STRENGTH = 0.05, 0.05
+CUT_STRENGTH, COUNT_PENALTY = 0.05, 0.003
 # A number of draw to a scene and the generators `[N]` of its images.
 Draw = Callable[[int], tuple[Scene, np.ndarray]]
 
@@ -92,7 +92,8 @@ def teach_cuts(draw: Draw, settings: OpenWorld, *, rounds: Iterable[Iterable[int
         for numbers in rounds:
             for number in numbers:
                 scene, generators = draw(number)
-                Search(scene, test, settings, witness=lessons.witness(generators)).groups()
+                search = Search(scene, test, settings, witness=lessons.witness(generators))
+                search.groups(least=FURTHER)
             test = lessons.learned()
     return test
 
@@ -100,19 +101,18 @@ def teach_cuts(draw: Draw, settings: OpenWorld, *, rounds: Iterable[Iterable[int
 def teach_doubts(
     draw: Draw, settings: OpenWorld, test: Logistic, *, numbers: Iterable[int]
 ) -> Logistic:
-    """Learn how often a number of generators is right, given its `doubts`.
+    """Learn which number of generators is right, given the `doubts` of all answers.
 
     Args:
         draw: of other generators than those that taught `test`.
     """
-    doubts, right = [], []
+    draws = []
     with small_matrices():
         for number in numbers:
             scene, generators = draw(number)
             search, true = Search(scene, test, settings), len(np.unique(generators))
-            for step, groups in search.alternatives(search.groups()).items():
-                doubts.append(search.doubts(groups, step=step))
-                right.append(len(groups) == true)
-    return Logistic.fit(
-        np.stack(doubts), np.array(right), np.ones(len(right)), strength=COUNT_STRENGTH
-    )
+            answers = search.alternatives()
+            doubts = [search.doubts(groups, step=step) for step, groups in answers]
+            right = [len(groups) == true for _, groups in answers]
+            draws.append((np.stack(doubts), np.array(right)))
+    return Logistic.choosing(draws, penalty=COUNT_PENALTY)

@@ -1,8 +1,9 @@
 """Clusters of images by generator, and how many there are: one is a possible answer.
 
-Groups are cut in two for as long as some cut leaves two generators rather than one; groups that
-are rather one are joined again (over-cluster and merge, as Girish et al. 2021). Both ask the same
-question, and simulated generators taught the answer (`same_or_another`).
+Groups are cut in two for as long as some cut leaves two generators; what is rather one is joined
+again (over-cluster and merge, as Girish et al. 2021). Both ask the same question, and simulated
+generators taught the answer (`same_or_another`). Many generators at once look like one more than
+two do, so groups are also cut further than that; of all answers looked at, the likeliest is given.
 """
 
 from collections.abc import Callable
@@ -20,6 +21,7 @@ from ganamis.clustering.evidence import Group, Scene
 from ganamis.clustering.mixture import GaussianClusters, student_mixture
 from ganamis.clustering.same_or_another import Logistic, SameOrAnother
 
+FURTHER = -2.0  # log odds of two generators down to which groups are cut, the second time
 STEPS = 4  # joins and cuts from what was found, whose numbers are looked at
 NEAREST = 4  # groups that a group may be joined to
 SURE = 8.0  # log odds beyond which doubt is not told apart
@@ -83,13 +85,19 @@ class Search:
         self._cuts: dict[bytes, tuple[float, np.ndarray | None]] = {}
         self._pairs: dict[tuple[bytes, bytes], float] = {}
 
-    def groups(self) -> list[np.ndarray]:
-        """Rows of each generator."""
+    def groups(self, *, least: float | None = None) -> list[np.ndarray]:
+        """Rows of each generator.
+
+        Args:
+            least: log odds of two generators from which on groups are cut; None: those from which
+                on they are not joined again.
+        """
+        least = self._threshold if least is None else least
         waiting, done = [np.arange(len(self._scene))], []
         while waiting:
             group = waiting.pop()
             odds, second = self.cut(group)
-            if second is not None and odds > self._threshold:
+            if second is not None and odds > least:
                 waiting += [group[second], group[~second]]
             else:
                 done.append(group)
@@ -126,6 +134,8 @@ class Search:
 
     def apart(self, first: np.ndarray, second: np.ndarray) -> float:
         """Log odds that two groups of rows are two generators."""
+        if first[0] > second[0]:
+            first, second = second, first
         key = (first.tobytes(), second.tobytes())
         if key not in self._pairs:
             rows = np.concatenate([first, second])
@@ -154,17 +164,15 @@ class Search:
     def joined(self, groups: list[np.ndarray], *, count: int | None) -> list[np.ndarray]:
         """Join whichever pair is the least two, until all are, or `count` are left.
 
-        On the way to a given number groups of several generators arise, and look like one with
-        anything; there, what was joined is as far from another as the furthest of its parts
-        (complete linkage).
+        What was joined is as far from another group as the furthest of its parts (complete
+        linkage): groups of several generators look like one with anything.
         """
         joined = [[group] for group in groups]
         while len(joined) > (count or 1):
             whole = [_union(parts) for parts in joined]
-            compared = joined if count else [[group] for group in whole]
             pairs = self.nearest(whole)
             odds = [
-                max(self.apart(a, b) for a in compared[one] for b in compared[other])
+                max(self.apart(a, b) for a in joined[one] for b in joined[other])
                 for one, other in pairs
             ]
             least = int(np.argmin(odds))
@@ -203,38 +211,56 @@ class Search:
             return groups
         return [np.flatnonzero(labels == label) for label in range(len(groups))]
 
-    def alternatives(self, groups: list[np.ndarray]) -> dict[int, list[np.ndarray]]:
-        """What was found, 0, and up to `STEPS` joins (-1, -2, ...) and cuts (1, 2, ...) from it."""
-        found = {0: groups}
-        for step in range(1, STEPS + 1):
-            if len(groups) > step:
-                found[-step] = self.joined(found[1 - step], count=len(groups) - step)
-            if len(groups) + step <= len(self._scene):
-                found[step] = self.split(found[step - 1], count=len(groups) + step)
-        return found
+    def alternatives(self) -> list[tuple[int, list[np.ndarray]]]:
+        """Answers, each with its step: 0 what was found, cutting as far as two generators are
+        likely and further; and up to `STEPS` joins (-1, -2, ...) and cuts (1, 2, ...) from it."""
+        answers = []
+        for least in (self._threshold, FURTHER):
+            found = {0: self.groups(least=least)}
+            middle = len(found[0])
+            for step in range(1, STEPS + 1):
+                if middle > step:
+                    found[-step] = self.joined(found[1 - step], count=middle - step)
+                if middle + step <= len(self._scene):
+                    found[step] = self.split(found[step - 1], count=middle + step)
+            answers += list(found.items())
+        return answers
 
     def doubts(self, groups: list[np.ndarray], *, step: int) -> np.ndarray:
-        """What may be wrong with the number: `[7]`.
+        """What may be wrong with the number: `[10]`.
 
-        Log odds of the least certain pair and of the likeliest further cut; the expected numbers
-        of pairs that are one and of groups that are two (logarithms); logarithms of the number of
-        groups and of images; and the step, of the `alternatives`.
+        Log odds of the least certain pair, of the likeliest further cut, and of the likeliest one
+        after it; the expected numbers of pairs that are one and of groups that are two
+        (logarithms); logarithms of the numbers of groups, of images, of images in the smallest
+        and in the largest group; and the step, of the `alternatives`.
         """
         pairs = np.array([self.apart(groups[i], groups[j]) for i, j in self.nearest(groups)])
         cuts = np.array([self.cut(rows)[0] for rows in groups])
+        after = max(self._after(rows) for rows in groups)
         least = pairs.min() if len(pairs) else SURE
+        sizes = [len(rows) for rows in groups]
         floor = 1e-4
         return np.array(
             [
                 np.clip(least, -SURE, SURE),
                 np.clip(cuts.max(), -SURE, SURE),
+                np.clip(after, -SURE, SURE),
                 np.log(expit(-pairs).sum() + floor),
                 np.log(expit(cuts).sum() + floor),
                 np.log(len(groups)),
                 np.log(len(self._scene)),
+                np.log(min(sizes)),
+                np.log(max(sizes)),
                 step,
             ]
         )
+
+    def _after(self, rows: np.ndarray) -> float:
+        """Log odds of two generators in either part of the best cut of some rows."""
+        _, second = self.cut(rows)
+        if second is None:
+            return NONE
+        return max(self.cut(rows[second])[0], self.cut(rows[~second])[0])
 
 
 def _union(parts: list[np.ndarray]) -> np.ndarray:
@@ -291,19 +317,34 @@ def _rare(
     return found
 
 
-def _likeliest(search: Search, test: SameOrAnother) -> tuple[list[np.ndarray], float]:
-    """Of what the search finds and its alternatives, that whose number is likeliest right.
+def _answer(
+    search: Search, test: SameOrAnother, *, count: int | None
+) -> tuple[list[np.ndarray], float | None]:
+    """The likeliest of the answers that the search looks at.
+
+    A number is as likely as all answers with as many groups together; of these, the likeliest
+    stands for it.
+
+    Args:
+        count: how many groups there are, or None to find out. Where no answer has as many, the
+            likeliest one is joined or cut until it has.
 
     Returns:
-        The groups, and the probability that their number is right: one of the
-        alternatives has to be.
+        The groups, and the probability that their number is right; None where it was given.
     """
-    found = search.alternatives(search.groups())
-    doubts = {step: search.doubts(groups, step=step) for step, groups in found.items()}
-    odds = dict(zip(doubts, test.count.log_odds(np.stack(list(doubts.values()))), strict=True))
-    best = max(odds, key=lambda step: (odds[step], -abs(step)))
-    confidence = np.exp(odds[best] - logsumexp(list(odds.values())))
-    return found[best], float(confidence)
+    answers = search.alternatives()
+    doubts = np.stack([search.doubts(groups, step=step) for step, groups in answers])
+    odds = test.count.log_odds(doubts)  # against none of them being right
+    numbers = np.array([len(groups) for _, groups in answers])
+    likely = {
+        number: float(logsumexp(odds[numbers == number])) for number in np.unique(numbers).tolist()
+    }
+    number = count if count in likely else max(likely, key=lambda each: likely[each])
+    best = int(np.where(numbers == number, odds, -np.inf).argmax())
+    groups = answers[best][1]
+    if count is not None:
+        return search.split(search.joined(groups, count=count), count=count), None
+    return groups, float(np.exp(likely[number] - np.logaddexp(0.0, logsumexp(odds))))
 
 
 def discover(
@@ -317,7 +358,7 @@ def discover(
 ) -> Discovery:
     """Cluster the images of a scene; the number of clusters is found unless given.
 
-    A given number starts from what is found, so that it cannot do worse without need.
+    A given number is looked for among the same answers, so that it cannot do worse without need.
 
     Args:
         count: number of clusters, at most N, or None to find it.
@@ -329,10 +370,7 @@ def discover(
     sample = scene.rows(chosen)
     with small_matrices():
         search = Search(sample, test.cut, settings, witness=witness)
-        groups, confidence = _likeliest(search, test)
-        if count is not None:
-            groups = search.joined(groups, count=count)
-            groups = search.split(groups, count=count)
+        groups, confidence = _answer(search, test, count=count)
         found = labels_of(search.settled(groups), len(sample))
         labels = np.empty(len(scene), dtype=int)
         if len(sample) < len(scene):
@@ -345,4 +383,4 @@ def discover(
                 labels = _assigned(scene, chosen, numbered(labels[chosen]), settings)
         else:
             labels[chosen] = found
-    return Discovery(labels, confidence if count is None else None)
+    return Discovery(labels, confidence)

@@ -3,7 +3,7 @@
 So is how sure the number of generators is. Nothing here was settled on an image of a real one.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from importlib import resources
@@ -57,6 +57,52 @@ class Logistic:
             round(float(found.intercept_[0]), 6),
         )
 
+    @classmethod
+    def choosing(
+        cls, draws: Sequence[tuple[np.ndarray, np.ndarray]], *, penalty: float
+    ) -> "Logistic":
+        """Learn which of several answers is right, or that none is (McFadden 1974).
+
+        Every answer has odds against none of them; several may be right, and count together.
+
+        Args:
+            draws: of each, statistics `[A, D]` of its answers and which are right, `[A]` bool.
+            penalty: of the squared weights, beside the mean negative log-likelihood of a draw.
+        """
+        from scipy.optimize import minimize
+
+        statistics = np.concatenate([each for each, _ in draws])
+        right = np.concatenate([each for _, each in draws])
+        sizes = np.array([len(each) for _, each in draws])
+        centre, scale = statistics.mean(axis=0), np.maximum(statistics.std(axis=0), LEAST_SCALE)
+        terms = np.column_stack([_terms(statistics, centre, scale), np.ones(len(statistics))])
+        starts, draw = np.cumsum(sizes) - sizes, np.repeat(np.arange(len(sizes)), sizes)
+        none = ~np.logical_or.reduceat(right, starts)
+
+        def together(odds: np.ndarray, also_none: np.ndarray) -> np.ndarray:
+            most = np.maximum(np.maximum.reduceat(odds, starts), 0)
+            inside = np.add.reduceat(np.exp(odds - most[draw]), starts)
+            return most + np.log(inside + also_none * np.exp(-most))
+
+        def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+            odds = terms @ weights
+            of_right = np.where(right, odds, -np.inf)
+            whole, part = together(odds, np.ones(len(sizes))), together(of_right, none)
+            gradient = terms.T @ (np.exp(odds - whole[draw]) - np.exp(of_right - part[draw]))
+            kept = np.append(weights[:-1], 0.0)
+            value = (whole - part).mean() + penalty * (kept @ kept) / 2
+            return float(value), gradient / len(sizes) + penalty * kept
+
+        options = {"maxiter": 5000, "ftol": 1e-12, "gtol": 1e-7}
+        start = np.zeros(terms.shape[1])
+        weights = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
+        return cls(
+            tuple(np.round(centre, 6).tolist()),
+            tuple(np.round(scale, 6).tolist()),
+            tuple(np.round(weights[:-1], 6).tolist()),
+            round(float(weights[-1]), 6),
+        )
+
     def log_odds(self, statistics: np.ndarray) -> np.ndarray:
         """`[N]` of `[N, D]` statistics."""
         terms = _terms(statistics, np.array(self.centre), np.array(self.scale))
@@ -73,8 +119,8 @@ def _terms(statistics: np.ndarray, centre: np.ndarray, scale: np.ndarray) -> np.
 class SameOrAnother:
     """What was learned from simulated generators.
 
-    cut: whether two groups are two generators, from `evidence.NAMES`. count: whether a number of
-    generators is right, from `open_world.doubts`.
+    cut: whether two groups are two generators, from `evidence.NAMES`. count: whether an answer has
+    the right number of generators, against all others and against none, from `Search.doubts`.
     """
 
     cut: Logistic
