@@ -193,7 +193,7 @@ def test_the_champion_loads_by_alias_and_predicts(finished: Path) -> None:
     decision = read_json(finished / "results" / "promote" / "decision.json", stage="promote")
     assert decision["promoted"] and decision["champion"] is None
     mlflow.set_tracking_uri(f"sqlite:///{finished / 'mlflow.db'}")
-    model = versions.load_model(f"models:/{names.MODEL}@{names.CHAMPION}")
+    model = versions.load_model(names.CHAMPION_URI)
     encoded = [path.read_bytes() for path in sorted((finished / "data/imported/test").glob("*"))]
     answers = model.predict(pd.DataFrame({"image": [*encoded[:3], b"broken"]}))
     assert list(answers.columns) == ["cluster", "generator", "known", "score", "error"]

@@ -179,7 +179,7 @@ def test_posteriors_are_bayes_rule() -> None:
 
 
 def test_copies_of_pictures_are_seldom_generators() -> None:
-    """Thirty pictures, ten times each, which differ as much as generators do: one in most draws."""
+    """Thirty pictures, ten times each, as unlike as generators: one is found in five of six."""
     found = []
     for seed in range(4, 10):
         random = np.random.default_rng(seed)
@@ -189,7 +189,7 @@ def test_copies_of_pictures_are_seldom_generators() -> None:
         drawn = scene(points, content)
         labels = discover_scene(drawn, shipped_test(), SETTINGS, count=None, seed=0).labels
         found.append(int(labels.max()) + 1)
-    assert np.median(found) == 1 and max(found) < 10
+    assert found.count(1) >= 5
 
 
 def test_a_given_number_keeps_what_was_found() -> None:

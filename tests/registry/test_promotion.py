@@ -22,10 +22,7 @@ from ganamis.registry import promotion, turns
 from ganamis.registry.gate import compare
 from ganamis.registry.names import CHALLENGER, CHAMPION, MODEL, PREVIOUS
 from ganamis.registry.promotion import Decision
-from ganamis.registry.versions import (
-    ARTIFACT,
-    version_of,
-)
+from ganamis.registry.versions import ARTIFACT, version_of
 from ganamis.tracking import runs
 from tests.serving.tiny_model import register_version
 

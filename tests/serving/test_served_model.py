@@ -27,7 +27,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         mlflow.set_tracking_uri(f"sqlite:///{folder / 'mlflow.db'}")
-        yield versions.load_model(f"models:/{names.MODEL}@{names.CHAMPION}")
+        yield versions.load_model(names.CHAMPION_URI)
 
 
 @pytest.fixture(scope="module")

@@ -30,7 +30,7 @@ from tests.model.simulated import draw, model_of, write_images
 needs_spark = pytest.mark.skipif(
     shutil.which("java") is None, reason="Spark needs Java, which is not installed"
 )
-MODEL = f"models:/{names.MODEL}@{names.CHAMPION}"
+MODEL = names.CHAMPION_URI
 ROOT = Path(__file__).parents[2]
 SIZE = 64
 LARGEST = 50_000  # bytes

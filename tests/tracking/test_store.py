@@ -20,7 +20,7 @@ from tests.builders import encode, noise
 from tests.tracking.conftest import register_champion
 
 READ_MARK = "registered_model_meta"  # which MLflow writes beside a model that it reads
-MODEL = f"models:/{names.MODEL}@{names.CHAMPION}"
+MODEL = names.CHAMPION_URI
 RECORD = """
     from ganamis.tracking import runs
     with runs.stage_run("ingest", name="tiny", params={}, tags={}):

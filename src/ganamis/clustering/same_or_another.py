@@ -50,12 +50,7 @@ class Logistic:
             nothing = np.zeros(terms.shape[1]), float(np.log(share / (1 - share)))
             return cls(tuple(centre.tolist()), tuple(scale.tolist()), tuple(nothing[0]), nothing[1])
         found = LogisticRegression(C=strength, max_iter=5000).fit(terms, truth, weights)
-        return cls(
-            tuple(np.round(centre, 6).tolist()),
-            tuple(np.round(scale, 6).tolist()),
-            tuple(np.round(found.coef_[0], 6).tolist()),
-            round(float(found.intercept_[0]), 6),
-        )
+        return cls._rounded(centre, scale, found.coef_[0], found.intercept_[0])
 
     @classmethod
     def choosing(
@@ -96,12 +91,16 @@ class Logistic:
         options = {"maxiter": 5000, "ftol": 1e-12, "gtol": 1e-7}
         start = np.zeros(terms.shape[1])
         weights = minimize(loss, start, jac=True, method="L-BFGS-B", options=options).x
-        return cls(
-            tuple(np.round(centre, 6).tolist()),
-            tuple(np.round(scale, 6).tolist()),
-            tuple(np.round(weights[:-1], 6).tolist()),
-            round(float(weights[-1]), 6),
+        return cls._rounded(centre, scale, weights[:-1], weights[-1])
+
+    @classmethod
+    def _rounded(
+        cls, centre: np.ndarray, scale: np.ndarray, weights: np.ndarray, intercept: float
+    ) -> "Logistic":
+        first, second, third = (
+            tuple(np.round(each, 6).tolist()) for each in (centre, scale, weights)
         )
+        return cls(first, second, third, round(float(intercept), 6))
 
     def log_odds(self, statistics: np.ndarray) -> np.ndarray:
         """`[N]` of `[N, D]` statistics."""
