@@ -298,3 +298,21 @@ class Scorecard:
     def __post_init__(self) -> None:
         if self.images < 2:
             raise UserError(f"a score needs at least two labelled images, got {self.images}")
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version: its open-world ARI on development with a 95 % interval, if known.
+
+    data, commit: how the digests of its data and code begin. aliases: those it bears. gate: what
+    the gate said of it, in words; empty if it was not asked.
+    """
+
+    number: int
+    ari: float | None
+    low: float | None
+    high: float | None
+    data: str
+    commit: str
+    aliases: tuple[str, ...]
+    gate: str

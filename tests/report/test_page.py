@@ -7,9 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from ganamis.contracts import Version
 from ganamis.report import wording
 from ganamis.report.networks import trained_rows
-from ganamis.report.page import Report, Step, Version, render
+from ganamis.report.page import Report, Step, render
 from ganamis.report.parts import Group, Picture, and_list, count, number
 from ganamis.report.pictures import example
 from tests.builders import noise

@@ -6,7 +6,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from ganamis.report.page import Version
+from ganamis.contracts import Version
 from ganamis.stages.lineage import read_steps
 from ganamis.stages.report import read_benchmark, read_trend
 from tests.builders import PARAMS

@@ -6,10 +6,10 @@ import mlflow
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 
+from ganamis.contracts import Version
 from ganamis.registry.names import MODEL
 from ganamis.registry.promotion import GATE
 from ganamis.registry.versions import ARI, COMMIT, DATA
-from ganamis.report.page import Version
 from ganamis.tracking.failures import explain
 
 NUMBER = r"(-?\d+\.\d+)"

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
+from ganamis.contracts import Version
 from ganamis.report.figures import STYLE, mark
-from ganamis.report.page import Version
 
 
 @matplotlib.rc_context(STYLE)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pandas as pd
 
+from ganamis.contracts import Version
 from ganamis.report.networks import Trained
 from ganamis.report.parts import Group, Picture, templates
 
@@ -33,24 +34,6 @@ class Step:
     dirty: bool
     started: str | None
     seconds: float | None
-
-
-@dataclass(frozen=True)
-class Version:
-    """A registered version: its open-world ARI on development with a 95 % interval, if known.
-
-    data, commit: how the digests of its data and code begin. aliases: those it bears. gate: what
-    the gate said of it, in words; empty if it was not asked.
-    """
-
-    number: int
-    ari: float | None
-    low: float | None
-    high: float | None
-    data: str
-    commit: str
-    aliases: tuple[str, ...]
-    gate: str
 
 
 @dataclass(frozen=True)

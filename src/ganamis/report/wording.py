@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from ganamis.contracts import Version
 from ganamis.report.benchmark import shown
-from ganamis.report.page import CLUSTERERS, Version
+from ganamis.report.page import CLUSTERERS
 from ganamis.report.parts import Group, and_list, count, number
 
 

@@ -8,7 +8,7 @@ from typing import Any, get_args
 
 import pandas as pd
 
-from ganamis.contracts import TEST, UNASSIGNED
+from ganamis.contracts import TEST, UNASSIGNED, Version
 from ganamis.data.batches import load_images
 from ganamis.extractors.candidates import FINGERPRINT, recipe_of
 from ganamis.extractors.importance import importances
@@ -19,7 +19,7 @@ from ganamis.report import pictures, wording
 from ganamis.report.benchmark import columns, degradation_chart, table_rows
 from ganamis.report.history import trend_chart
 from ganamis.report.networks import Trained, trained_rows
-from ganamis.report.page import Benchmark, Report, Version, render
+from ganamis.report.page import Benchmark, Report, render
 from ganamis.report.parts import Group, Picture
 from ganamis.report.search_chart import AXES, search_chart
 from ganamis.stages.drawings import LINKAGE
