@@ -25,7 +25,7 @@ DRIVER = shutil.which("chromedriver")
 ARCHITECTURES = [
     "custom_cnn_paper",
     "mobilenetv2_fingerprint",
-    "vgg19_paper",
+    "custom_cnn_fingerprint",
     "spectrum",
     "residual_network",
     "fusion",
@@ -42,7 +42,7 @@ FLAGS = (
     "--disable-dev-shm-usage",
     "--window-size=1900,1200",
 )
-TRAINED_TOGETHER = (ARCHITECTURES[:1] + ARCHITECTURES[2:3], ARCHITECTURES[1:2] + ARCHITECTURES[3:])
+TRAINED_TOGETHER = (ARCHITECTURES[:3], ARCHITECTURES[3:])
 # Few processes: importing TensorFlow and MLflow takes longer than tiny training.
 BEFORE = """
 from pathlib import Path
@@ -81,8 +81,12 @@ def _params() -> dict:
     profile["fingerprint"] |= {"trials": 1}
     profile["training"] |= {"epochs": 1, "search_epochs": 1, "batch_size": 16}
     profile["degradations"] = ["jpeg75", "noise3"]
-    for name in ("custom_cnn_paper", "vgg19_paper"):
-        profile["extractors"][name] = {"weights": "none", "crop": 32}
+    profile["extractors"]["custom_cnn_paper"] = {"weights": "none", "crop": 32}
+    profile["extractors"]["custom_cnn_fingerprint"] = {
+        "weights": "none",
+        "depths": [2],
+        "crops": [32],
+    }
     for name in ("residual_network", "fusion"):
         numbers = profile["extractors"][name]
         profile["extractors"][name] = {**numbers, "crop": 32, "steps": 5, "search_steps": 5}

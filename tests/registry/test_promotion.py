@@ -287,10 +287,14 @@ def _die_after(store: str, number: int, writes: int) -> None:
         promotion.roll_back()
 
 
+# What a client imports when it first asks a database.
+STORES = tuple(f"mlflow.store.{kind}.sqlalchemy_store" for kind in ("tracking", "model_registry"))
+
+
 def processes() -> multiprocessing.context.ForkServerContext:
     """Children of a process that has imported everything and opened nothing."""
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["tests.registry.test_promotion"])
+    context.set_forkserver_preload(["tests.registry.test_promotion", *STORES])
     return context
 
 
