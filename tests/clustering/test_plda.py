@@ -49,24 +49,27 @@ def test_the_score_is_that_of_all_images_jointly(sizes: tuple[int, int], apart: 
     expected = joint_density(np.concatenate([first, second]), mean, within, between)
     expected -= joint_density(first, mean, within, between)
     expected -= joint_density(second, mean, within, between)
-    found = model.log_likelihood_ratio(first, second, independent=100)
-    assert found == pytest.approx(expected, rel=1e-6)
-    assert model.log_likelihood_ratio(second, first, independent=100) == pytest.approx(found)
+    others = [second, first[:1], points]
+    found = model.log_likelihood_ratios([points, first], others, independent=100)
+    assert found.shape == (2, 3) and found[1, 0] == pytest.approx(expected, rel=1e-6)
+    turned = model.log_likelihood_ratios(others, [points, first], independent=100)
+    assert turned == pytest.approx(found.T)
 
 
 def test_one_generator_scores_above_two_and_more_images_say_so_the_louder() -> None:
     points, labels = draw(2)
     model = Plda.fit(points, labels, prior=10.0)
     own, other = points[labels == 0], points[labels == 1]
-    same = [model.log_likelihood_ratio(own[:n], own[10:], independent=10) for n in (1, 10)]
-    different = [model.log_likelihood_ratio(own[:n], other, independent=10) for n in (1, 10)]
+    asked = [own[:1], own[:10], np.repeat(own, 9, axis=0), own]
+    found = model.log_likelihood_ratios(asked, [own[10:], other], independent=10)
+    (same, different), (many, once) = found[:2].T, found[2:, 1]
     assert same[0] > 0 > different[0] > different[1] and same[1] > same[0]
-    many = model.log_likelihood_ratio(np.repeat(own, 9, axis=0), other, independent=10)
-    assert many == pytest.approx(model.log_likelihood_ratio(own, other, independent=10))
+    assert many == pytest.approx(once)
 
 
 def test_one_development_generator_is_enough() -> None:
     points, labels = draw(3)
     model = Plda.fit(points[labels == 0], labels[labels == 0], prior=10.0)
-    score = model.log_likelihood_ratio(points[labels == 0][:5], points[labels == 0], independent=10)
-    assert np.isfinite(score) and score > 0
+    own = points[labels == 0]
+    score = model.log_likelihood_ratios([own[:5]], [own], independent=10)
+    assert np.isfinite(score).all() and (score > 0).all()

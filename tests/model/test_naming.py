@@ -74,6 +74,7 @@ def test_distances_of_groups_large_and_small() -> None:
     assert found.shape == (4, 3)
     assert (found[:3].argmin(axis=1) == 1).all() and (found[:3, 1] < 0).all()
     assert (found[3] > 5).all() and (np.delete(found[:3], 1, axis=1) > 5).all()
+    assert distances([], known, prior=30.0, independent=10).shape == (0, 3)
 
 
 def test_a_generator_is_known_in_whichever_look_it_is_nearest() -> None:

@@ -5,6 +5,7 @@ deviation inside the generator, both Gaussian. Development has too few generator
 directions between them, so their means are taken to vary alike in all.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -44,21 +45,28 @@ class Plda:
         spread = ((means - mean) ** 2).sum() / max(1, len(names) - 1) / dimensions
         return cls(mean, axes=vectors / np.sqrt(values), between=max(spread, 1.0) / values)
 
-    def log_likelihood_ratio(
-        self, first: np.ndarray, second: np.ndarray, *, independent: float
-    ) -> float:
-        """Of one generator having made both groups, against two (ibid., section 4).
+    def log_likelihood_ratios(
+        self, groups: Sequence[np.ndarray], references: Sequence[np.ndarray], *, independent: float
+    ) -> np.ndarray:
+        """Of one generator having made both groups, against two (ibid., section 4): `[K, G]`.
 
         Args:
-            first: `[A, C]`. second: `[B, C]`.
+            groups: K of `[A, C]`. references: G of `[B, C]`.
             independent: images of a group that count; more of them share content, and tell no
                 more of the generator's mean.
         """
-        x = (first.mean(axis=0) - self.mean) @ self.axes
-        y = (second.mean(axis=0) - self.mean) @ self.axes
-        of_x = self.between + 1 / min(len(first), independent)
-        of_y = self.between + 1 / min(len(second), independent)
+        x, of_x = (each[:, None] for each in self._means(groups, independent))
+        y, of_y = self._means(references, independent)
         determinant = of_x * of_y - self.between**2
         joint = (of_y * x**2 - 2 * self.between * x * y + of_x * y**2) / determinant
         apart = x**2 / of_x + y**2 / of_y
-        return float((apart - joint + np.log(of_x * of_y / determinant)).sum() / 2)
+        ratios = apart - joint + np.log(of_x * of_y / determinant)
+        return np.asarray(ratios.sum(axis=2) / 2)
+
+    def _means(
+        self, groups: Sequence[np.ndarray], independent: float
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Mean `[K, C]` of each group, and its variance `[K, C]`, in the model's coordinates."""
+        means = np.array([group.mean(axis=0) for group in groups]).reshape(-1, len(self.mean))
+        counted = np.array([min(len(group), independent) for group in groups])
+        return (means - self.mean) @ self.axes, self.between + 1 / counted[:, None]

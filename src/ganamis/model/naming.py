@@ -23,19 +23,11 @@ def distances(
 
     Args:
         groups: K of `[A, C]`. references: G of `[B, C]`; PLDA is fitted on them.
-        prior: of `Plda.fit`. independent: of `Plda.log_likelihood_ratio`.
+        prior: of `Plda.fit`. independent: of `Plda.log_likelihood_ratios`.
     """
     labels = np.repeat(np.arange(len(references)), [len(points) for points in references])
     model = Plda.fit(np.concatenate(references), labels, prior=prior)
-    ratios = np.array(
-        [
-            [
-                model.log_likelihood_ratio(group, known, independent=independent)
-                for known in references
-            ]
-            for group in groups
-        ]
-    ).reshape(len(groups), len(references))
+    ratios = model.log_likelihood_ratios(groups, references, independent=independent)
     return -np.sign(ratios) * np.sqrt(np.abs(ratios))
 
 
