@@ -34,7 +34,7 @@ test: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -n 2 --dist loadscope --no-loadscope-reorder --durations 10
+	$(BIN)/python -m pytest -n 3 --dist loadscope --no-loadscope-reorder --durations 10
 
 # The documentation as a site, in site/; warnings are errors.
 docs: setup
