@@ -7,14 +7,12 @@ from itertools import count
 import numpy as np
 
 from ganamis.clustering.nuisance import Nuisance
-from ganamis.clustering.open_world import small_matrices
 from ganamis.contracts import CLEAN, Extractor, Reference, view_means
 from ganamis.data.degradations import degrade
-from ganamis.data.folder import BATCH
-from ganamis.data.prefetch import ahead
 from ganamis.errors import UserError
 from ganamis.extractors.power_spectra import mean_spectra
 from ganamis.model.backend import COPIES, BackEnd, rounded
+from ganamis.model.embedding import in_batches
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import ModelSettings
 
@@ -35,23 +33,17 @@ def refer(
         images: `[M, H, W]` uint8. generators: `[M]` str.
         conditions: degradations; the clean one need not be named.
     """
+
+    def embed(pixels: np.ndarray) -> np.ndarray:
+        return np.concatenate(in_batches(extractor.embed, pixels))
+
     copies = {
-        name: view_means(_embedded(extractor, degrade(images, name, seed=seed)), extractor.views)
+        name: view_means(embed(degrade(images, name, seed=seed)), extractor.views)
         for name in conditions
         if name != CLEAN
     }
     names = np.asarray(generators).astype(str)
-    return Reference(_embedded(extractor, images), names, copies, extractor.views)
-
-
-def _embedded(extractor: Extractor, images: np.ndarray) -> np.ndarray:
-    """`extractor.embed`, on all cores."""
-
-    def embed(start: int) -> np.ndarray:
-        return extractor.embed(images[start : start + BATCH])
-
-    with small_matrices():
-        return np.concatenate(list(ahead(embed, range(0, len(images), BATCH))))
+    return Reference(embed(images), names, copies, extractor.views)
 
 
 def fit_on_images(

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,6 +16,7 @@ from ganamis.model.fingerprint import FingerprintModel
 
 # Shows the progress of a loop, as `rich.progress.track` does: batches, what it is, how many.
 Show = Callable[[Iterable[Any], str, float], Iterable[Any]]
+Result = TypeVar("Result")
 
 
 def in_silence(batches: Iterable[Any], description: str, total: float) -> Iterable[Any]:
@@ -23,14 +24,19 @@ def in_silence(batches: Iterable[Any], description: str, total: float) -> Iterab
     return batches
 
 
-def embed_images(model: FingerprintModel, images: np.ndarray) -> Embedded:
-    """Embed at least one image, `[N, H, W]` uint8, on all cores."""
+def in_batches(embed: Callable[[np.ndarray], Result], images: np.ndarray) -> list[Result]:
+    """What `embed` makes of each batch of `[N, H, W]` uint8 images, on all cores."""
 
-    def embed(start: int) -> Embedded:
-        return model.embed(images[start : start + BATCH])
+    def of_batch(start: int) -> Result:
+        return embed(images[start : start + BATCH])
 
     with small_matrices():
-        return Embedded.concatenate(list(ahead(embed, range(0, len(images), BATCH))))
+        return list(ahead(of_batch, range(0, len(images), BATCH)))
+
+
+def embed_images(model: FingerprintModel, images: np.ndarray) -> Embedded:
+    """Embed at least one image, `[N, H, W]` uint8, on all cores."""
+    return Embedded.concatenate(in_batches(model.embed, images))
 
 
 def steps(items: Sequence[Item]) -> int:
