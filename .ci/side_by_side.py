@@ -39,7 +39,8 @@ def bring_up_to_date(stage: str, *, threads: int) -> int:
     assert process.stdout is not None
     for line in process.stdout:
         if line.strip():
-            print(f"{stage.removeprefix('train@')}: {line.rstrip()}", flush=True)
+            # With its end in one write: two trainings' lines would run together otherwise.
+            print(f"{stage.removeprefix('train@')}: {line.rstrip()}\n", end="", flush=True)
     return process.wait()
 
 
