@@ -1,6 +1,7 @@
 """`benchmark` on tiny data sets: the whole table, whatever files and rows are called."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import mlflow
@@ -18,6 +19,7 @@ from ganamis.model.catalogue import fit_on_images, without_trace
 from ganamis.model.storage import save_model
 from ganamis.stages import benchmark as stage
 from ganamis.stages.benchmark import NOTHING, SOME, benchmark
+from ganamis.stages.kept_rows import KeptRows, Row
 from tests.builders import PARAMS
 from tests.test_pipeline import SIZE, write_data
 
@@ -95,6 +97,54 @@ def test_every_case_is_scored_and_names_of_files_change_nothing(
     renamed = _renamed(images, tmp_path / "again" / "images")
     benchmark([renamed, pool], PARAMS, out=again, seeds=1, conditions="taught", model=model)
     pd.testing.assert_frame_equal(pd.read_csv(again.with_suffix(".csv")), scores)
+
+
+def test_a_killed_benchmark_goes_on_from_the_last_condition(
+    images: Path,
+    tmp_path: Path,
+    model: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setattr(stage, "CONDITIONS", {"taught": ("jpeg75", MIX)})
+    pool, done = _pool(images, tmp_path / "pool"), []
+    scored = stage._condition
+
+    def counted(folder: stage._Folder, condition: str, *, seed: int) -> Iterator[Row]:
+        done.append(condition)
+        if done == ["jpeg75", MIX]:
+            raise KeyboardInterrupt
+        return scored(folder, condition, seed=seed)
+
+    def scores(out: Path) -> pd.DataFrame:
+        benchmark([pool], PARAMS, out=out, seeds=1, conditions="taught", model=model)
+        return pd.read_csv(out.with_suffix(".csv"))
+
+    monkeypatch.setattr(stage, "_condition", counted)
+    with pytest.raises(KeyboardInterrupt):
+        scores(tmp_path / "killed.md")
+    said = [line for line in capsys.readouterr().err.splitlines() if "found, adjusted Rand" in line]
+    assert [line.split(", ")[1] for line in said] == ["jpeg75"]
+    went_on = scores(tmp_path / "killed.md")
+    assert done == ["jpeg75", MIX, MIX]
+    assert "where 1 are done" in " ".join(capsys.readouterr().err.split())
+    assert not list(tmp_path.glob(".*"))
+    pd.testing.assert_frame_equal(scores(tmp_path / "undisturbed.md"), went_on)
+
+
+def test_rows_are_kept_for_the_same_settings_alone(tmp_path: Path) -> None:
+    out, settings = tmp_path / "scores.md", {"model": "one"}
+    KeptRows(out, settings).keep("clean", [{"ari": 0.25}])
+    with KeptRows(out, settings).path.open("a") as file:
+        file.write('{"half a li')
+    kept = KeptRows(out, settings)
+    assert kept.of("clean") == [{"ari": 0.25}] and kept.of("mix") is None
+    kept.keep("mix", [])
+    assert KeptRows(out, settings).of("mix") == []
+    assert KeptRows(out, {"model": "another"}).of("clean") is None
+    kept.path.write_text('{"model": "one"}\n[1]\n')
+    with pytest.raises(UserError, match="is damaged .* remove it, and the benchmark begins anew"):
+        KeptRows(out, settings)
 
 
 def test_a_set_left_out_leaves_no_trace(images: Path, model: str) -> None:

@@ -1,11 +1,14 @@
 """`benchmark`: the model on labelled folders, clean and degraded, known and unknown generators."""
 
-from collections.abc import Iterator, Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
+from rich.console import Console
 from rich.progress import Progress
 from sklearn.metrics import adjusted_rand_score
 
@@ -21,7 +24,8 @@ from ganamis.model.embedding import embed_images
 from ganamis.model.fingerprint import FingerprintModel
 from ganamis.params import Params
 from ganamis.registry.choice import choose_model
-from ganamis.report.benchmark import degradation_chart, markdown
+from ganamis.report.benchmark import FIRST, degradation_chart, markdown
+from ganamis.stages.kept_rows import KeptRows, Row
 from ganamis.tracking import runs
 
 FEW = 15  # images of each generator in the scenario of that name
@@ -55,7 +59,8 @@ def benchmark(
     """Score a model on labelled folders; their labels only score.
 
     Each folder is asked about twice: with nothing of it known, its generators taken out of the
-    model if they were in it; and, where it has a `development/`, with that learned.
+    model if they were in it; and, where it has a `development/`, with that learned. Killed, it
+    goes on from the last condition when it is started again.
 
     Args:
         folders: in the ImageCLEF layout with labels, or one folder of images per generator.
@@ -88,7 +93,9 @@ def benchmark(
         },
         tags={},
     ):
-        scores = pd.DataFrame(_scores(asked, named, range(params.seed, params.seed + seeds)))
+        kept = KeptRows(out, _settings(asked, chosen.name))
+        seeded = range(params.seed, params.seed + seeds)
+        scores = pd.DataFrame(_scores(asked, named, seeded, kept))
         figure, table = out.with_suffix(".png"), out.with_suffix(".csv")
         with whole_file(table) as temporary:
             scores.to_csv(temporary, index=False, float_format="%.6f")
@@ -99,6 +106,7 @@ def benchmark(
                 encoding="utf-8",
             )
         runs.log_benchmark(scores, [out, figure, table])
+        kept.discard()
     print(out.read_text(encoding="utf-8"))
 
 
@@ -112,26 +120,57 @@ def _asked(images: LabelledImages, model: FingerprintModel) -> _Folder:
     return _Folder(images, left_out, cases)
 
 
+def _settings(folders: Sequence[_Folder], model: str) -> dict[str, Any]:
+    """What scores depend on: all pixels and labels, and what each back end makes of an image."""
+    digest = hashlib.sha256()
+    for folder in folders:
+        images = folder.images
+        for pixels in (images.images, images.taught):
+            digest.update(np.ascontiguousarray(pixels).tobytes())
+        for labels in (images.generators, images.taught_generators):
+            digest.update("\n".join(labels.tolist()).encode())
+        seen = embed_images(folder.model, images.images[:1]).features
+        digest.update(seen.round(3).tobytes())
+    return {"model": model, "digest": digest.hexdigest()}
+
+
 def _scores(
-    folders: Sequence[_Folder], conditions: Sequence[str], seeds: Sequence[int]
-) -> Iterator[dict[str, object]]:
-    with Progress() as progress:
-        bar = progress.add_task("Benchmark", total=len(folders) * len(seeds) * len(conditions))
-        for folder in folders:
-            for seed in seeds:
-                for condition in conditions:
-                    name = folder.images.name
-                    progress.update(bar, description=f"{name}, {condition}, seed {seed}")
-                    yield from _condition(folder, condition, seed=seed)
-                    progress.advance(bar)
+    folders: Sequence[_Folder], conditions: Sequence[str], seeds: Sequence[int], kept: KeptRows
+) -> Iterator[Row]:
+    parts = [(folder, seed, one) for folder in folders for seed in seeds for one in conditions]
+    with Progress(console=Console(stderr=True)) as progress:
+        bar = progress.add_task("Benchmark", total=len(parts))
+        if len(kept):
+            going_on = f"Going on from '{kept.path}', where {len(kept)} are done; remove it to "
+            progress.console.print(f"{going_on}begin anew.", markup=False)
+        for folder, seed, condition in parts:
+            part = f"{folder.images.name}, {condition}, seed {seed}"
+            progress.update(bar, description=part)
+            rows = kept.of(part)
+            if rows is None:
+                rows = list(_condition(folder, condition, seed=seed))
+                kept.keep(part, rows)
+                progress.console.print(f"{part}: {_in_words(rows, condition)}", markup=False)
+            yield from rows
+            progress.advance(bar)
 
 
-def _condition(folder: _Folder, condition: str, *, seed: int) -> Iterator[dict[str, object]]:
+def _in_words(rows: Iterable[Row], condition: str) -> str:
+    """The headline of one condition."""
+    return "; ".join(
+        f"{row['series'].removesuffix(FIRST)}{row['found']} of {row['generators']} found, "
+        f"adjusted Rand index {row['ari']:.3f}"
+        for row in rows
+        if row["series"].endswith(FIRST) and row["condition"] == condition
+    )
+
+
+def _condition(folder: _Folder, condition: str, *, seed: int) -> Iterator[Row]:
     """Scores of all images of a folder under one condition; of subsets too, where it is clean."""
     degraded = degrade(folder.images.images, condition, seed=seed + 1)
     batch = embed_images(folder.model, degraded)
     truth = folder.images.generators
-    row: dict[str, object] = {"condition": condition, "seed": seed}
+    row: Row = {"condition": condition, "seed": seed}
     for name, backend in folder.cases.items():
         for clusterer in (OPEN_WORLD, *BASELINES):
             yield from _both_modes(name, replace(backend, clusterer=clusterer), batch, truth, row)
@@ -142,8 +181,8 @@ def _condition(folder: _Folder, condition: str, *, seed: int) -> Iterator[dict[s
 
 
 def _both_modes(
-    name: str, backend: BackEnd, batch: Embedded, truth: np.ndarray, row: dict[str, object]
-) -> Iterator[dict[str, object]]:
+    name: str, backend: BackEnd, batch: Embedded, truth: np.ndarray, row: Row
+) -> Iterator[Row]:
     """One row with the number found out and, where the clusterer takes it, one with it given."""
     generators = len(set(truth.tolist()))
     for mode, count in (("unknown", None), ("known", generators)):
@@ -154,7 +193,7 @@ def _both_modes(
         yield {
             "series": f"{name} - {backend.clusterer} - number {mode}",
             **row,
-            "ari": adjusted_rand_score(truth, labels),
+            "ari": float(adjusted_rand_score(truth, labels)),
             "found": len(set(labels.tolist()) - {UNASSIGNED}),
             "generators": generators,
         }
