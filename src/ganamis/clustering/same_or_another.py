@@ -47,8 +47,9 @@ class Logistic:
         terms = _terms(statistics, centre, scale)
         if truth.all() or not truth.any():  # nothing to tell apart: how often, and no more
             share = (truth.sum() + 0.5) / (len(truth) + 1)
-            nothing = np.zeros(terms.shape[1]), float(np.log(share / (1 - share)))
-            return cls(tuple(centre.tolist()), tuple(scale.tolist()), tuple(nothing[0]), nothing[1])
+            return cls._rounded(
+                centre, scale, np.zeros(terms.shape[1]), np.log(share / (1 - share))
+            )
         found = LogisticRegression(C=strength, max_iter=5000).fit(terms, truth, weights)
         return cls._rounded(centre, scale, found.coef_[0], found.intercept_[0])
 
