@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 from rich.console import Console
+from rich.markup import escape
 from rich.progress import Progress
 from sklearn.metrics import adjusted_rand_score
 
@@ -138,19 +139,19 @@ def _scores(
     folders: Sequence[_Folder], conditions: Sequence[str], seeds: Sequence[int], kept: KeptRows
 ) -> Iterator[Row]:
     parts = [(folder, seed, one) for folder in folders for seed in seeds for one in conditions]
-    with Progress(console=Console(stderr=True)) as progress:
+    with Progress(console=Console(stderr=True, markup=False)) as progress:
         bar = progress.add_task("Benchmark", total=len(parts))
         if len(kept):
             going_on = f"Going on from '{kept.path}', where {len(kept)} are done; remove it to "
-            progress.console.print(f"{going_on}begin anew.", markup=False)
+            progress.console.print(f"{going_on}begin anew.")
         for folder, seed, condition in parts:
             part = f"{folder.images.name}, {condition}, seed {seed}"
-            progress.update(bar, description=part)
+            progress.update(bar, description=escape(part))
             rows = kept.of(part)
             if rows is None:
                 rows = list(_condition(folder, condition, seed=seed))
                 kept.keep(part, rows)
-                progress.console.print(f"{part}: {_in_words(rows, condition)}", markup=False)
+                progress.console.print(f"{part}: {_in_words(rows, condition)}")
             yield from rows
             progress.advance(bar)
 
