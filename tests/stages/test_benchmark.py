@@ -132,6 +132,29 @@ def test_a_killed_benchmark_goes_on_from_the_last_condition(
     pd.testing.assert_frame_equal(scores(tmp_path / "undisturbed.md"), went_on)
 
 
+def test_folders_of_one_name_are_not_taken_for_one_another(
+    images: Path, tmp_path: Path, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stage, "CONDITIONS", {"taught": (MIX,)})
+    folders = [_pool(images, tmp_path / name / "pool") for name in "ab"]
+    for path in sorted((folders[1] / "model-0").iterdir())[1:]:
+        path.unlink()
+    out = tmp_path / "scores.md"
+    scores: list[pd.DataFrame] = []
+
+    def interrupted(found: pd.DataFrame, figure: Path) -> None:
+        scores.append(found)
+        if len(scores) == 1:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(stage, "degradation_chart", interrupted)
+    monkeypatch.setattr(stage.runs, "log_benchmark", lambda *_: None)
+    with pytest.raises(KeyboardInterrupt):
+        benchmark(folders, PARAMS, out=out, seeds=1, conditions="taught", model=model)
+    benchmark(folders, PARAMS, out=out, seeds=1, conditions="taught", model=model)
+    pd.testing.assert_frame_equal(scores[0], scores[1])
+
+
 def test_rows_are_kept_for_the_same_settings_alone(tmp_path: Path) -> None:
     out, settings = tmp_path / "scores.md", {"model": "one"}
     KeptRows(out, settings).keep("clean", [{"ari": 0.25}])

@@ -1,10 +1,9 @@
 """`benchmark`: the model on labelled folders, clean and degraded, known and unknown generators."""
 
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -16,6 +15,7 @@ from sklearn.metrics import adjusted_rand_score
 from ganamis.clustering.methods import OPEN_WORLD
 from ganamis.contracts import CLEAN, UNASSIGNED, Embedded
 from ganamis.data.degradations import MIX, TAUGHT, UNTAUGHT, degrade
+from ganamis.data.images import pixel_digest
 from ganamis.data.labelled import LabelledImages, read_labelled
 from ganamis.errors import UserError
 from ganamis.files import try_output, whole_file
@@ -27,6 +27,7 @@ from ganamis.params import Params
 from ganamis.registry.choice import choose_model
 from ganamis.report.benchmark import FIRST, degradation_chart, markdown
 from ganamis.stages.kept_rows import KeptRows, Row
+from ganamis.stages.paths import settings_digest
 from ganamis.tracking import runs
 
 FEW = 15  # images of each generator in the scenario of that name
@@ -121,37 +122,36 @@ def _asked(images: LabelledImages, model: FingerprintModel) -> _Folder:
     return _Folder(images, left_out, cases)
 
 
-def _settings(folders: Sequence[_Folder], model: str) -> dict[str, Any]:
-    """What scores depend on: all pixels and labels, and what each back end makes of an image."""
-    digest = hashlib.sha256()
+def _settings(folders: Sequence[_Folder], model: str) -> dict[str, str]:
+    """What scores depend on: all pixels and labels, and what each model makes of an image."""
+    seen = []
     for folder in folders:
         images = folder.images
-        for pixels in (images.images, images.taught):
-            digest.update(np.ascontiguousarray(pixels).tobytes())
-        for labels in (images.generators, images.taught_generators):
-            digest.update("\n".join(labels.tolist()).encode())
-        seen = embed_images(folder.model, images.images[:1]).features
-        digest.update(seen.round(3).tobytes())
-    return {"model": model, "digest": digest.hexdigest()}
+        labels = np.concatenate([images.generators, images.taught_generators])
+        first = embed_images(folder.model, images.images[:1])
+        pixels = [pixel_digest(one) for one in (*images.images, *images.taught)]
+        seen.append([pixels, labels.tolist(), first.features.tolist()])
+    return {"model": model, "digest": settings_digest({"folders": seen})}
 
 
 def _scores(
     folders: Sequence[_Folder], conditions: Sequence[str], seeds: Sequence[int], kept: KeptRows
 ) -> Iterator[Row]:
-    parts = [(folder, seed, one) for folder in folders for seed in seeds for one in conditions]
+    parts = list(product(enumerate(folders), seeds, conditions))
     with Progress(console=Console(stderr=True, markup=False)) as progress:
         bar = progress.add_task("Benchmark", total=len(parts))
         if len(kept):
             going_on = f"Going on from '{kept.path}', where {len(kept)} are done; remove it to "
             progress.console.print(f"{going_on}begin anew.")
-        for folder, seed, condition in parts:
-            part = f"{folder.images.name}, {condition}, seed {seed}"
-            progress.update(bar, description=escape(part))
+        for (place, folder), seed, condition in parts:
+            called = f"{folder.images.name}, {condition}, seed {seed}"
+            part = f"{place}, {called}"  # folders may have one name
+            progress.update(bar, description=escape(called))
             rows = kept.of(part)
             if rows is None:
                 rows = list(_condition(folder, condition, seed=seed))
                 kept.keep(part, rows)
-                progress.console.print(f"{part}: {_in_words(rows, condition)}")
+                progress.console.print(f"{called}: {_in_words(rows, condition)}")
             yield from rows
             progress.advance(bar)
 

@@ -1,4 +1,4 @@
-"""What an interrupted run of a long command had finished: it is not done again."""
+"""What an interrupted benchmark had finished: it is not done again."""
 
 import json
 from collections.abc import Mapping, Sequence
