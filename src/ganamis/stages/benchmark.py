@@ -138,7 +138,7 @@ def _scores(
     folders: Sequence[_Folder], conditions: Sequence[str], seeds: Sequence[int], kept: KeptRows
 ) -> Iterator[Row]:
     parts = list(product(enumerate(folders), seeds, conditions))
-    with Progress(console=Console(stderr=True, markup=False)) as progress:
+    with Progress(console=Console(stderr=True, markup=False, soft_wrap=True)) as progress:
         bar = progress.add_task("Benchmark", total=len(parts))
         if len(kept):
             going_on = f"Going on from '{kept.path}', where {len(kept)} are done; remove it to "
